@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// What `inspect()` answers: who holds, who waits, and who waits for whom. Everything here survives JSON.stringify.
+import type { Claim } from './claims.ts'
+import { compatible } from './mode.ts'
+
+/** Where a holder or waiter lives, to be shown to people. */
+export interface Owner {
+  readonly pid: number
+  /** Number of the worker thread; 0 is the main thread. */
+  readonly thread: number
+  readonly host: string
+  /** The program and its arguments, cut to a length that fits a line. */
+  readonly command: string
+}
+
+/** One request that holds or waits. */
+export interface Holder {
+  /** Tells this request from all others of the space for as long as it lives. */
+  readonly id: string
+  readonly state: 'held' | 'suspended' | 'waiting'
+  /** Sub-trees asked for. */
+  readonly read: readonly string[]
+  readonly write: readonly string[]
+  readonly claims: readonly Claim[]
+  /** When it was granted or began to wait, as an ISO 8601 time. */
+  readonly since: string
+  /** The fencing token in decimal; null while it waits. */
+  readonly token: string | null
+  /** The name that its owner gave it with the `name` option. */
+  readonly name: string | null
+  readonly owner: Owner
+}
+
+/** A request that waits, and the ids of those that it waits for. */
+export interface Waiter extends Holder {
+  readonly waitsFor: readonly string[]
+}
+
+export interface Inspection {
+  readonly backend: string
+  readonly holders: readonly Holder[]
+  /** In the order in which they came. */
+  readonly waiters: readonly Waiter[]
+}
+
+/** True when two sets of claims cannot be held at once. */
+export function exclude(a: readonly Claim[], b: readonly Claim[]): boolean {
+  const modes = new Map(b.map(({ key, mode }) => [key, mode]))
+  return a.some(({ key, mode }) => {
+    const other = modes.get(key)
+    return other !== undefined && !compatible(mode, other)
+  })
+}
+
+/**
+ * Joins holders and waiters (the latter in the order in which they came) to an answer in which every waiter names those before
+ * it that exclude it.
+ *
+ * @param writersFirst the space prefers writers: a waiting pure reader then stands behind every writer.
+ */
+export function inspectionOf(backend: string, holders: readonly Holder[], waiting: readonly Holder[], writersFirst = false): Inspection {
+  const overtaken = (request: Holder): boolean => writersFirst && request.write.length === 0
+  const line = writersFirst ? [...waiting.filter((w) => !overtaken(w)), ...waiting.filter(overtaken)] : waiting
+  const waiters = line.map((waiter, place) => {
+    const before = [...holders, ...line.slice(0, place)]
+    return { ...waiter, waitsFor: before.filter((other) => exclude(other.claims, waiter.claims)).map((other) => other.id) }
+  })
+  return { backend, holders, waiters }
+}
+
+/**
+ * Who stands in the way of a request: of one that waits, those that it waits for; of one that only tried, all whom it conflicts with.
+ *
+ * @param id the id of the request, if it waits.
+ */
+export function inTheWay(seen: Inspection, claims: readonly Claim[], id?: string): readonly Holder[] {
+  const everybody = [...seen.holders, ...seen.waiters]
+  const waiter = seen.waiters.find((one) => one.id === id)
+  if (waiter !== undefined) return everybody.filter((other) => waiter.waitsFor.includes(other.id))
+  return (id === undefined ? everybody : seen.holders).filter((other) => exclude(other.claims, claims))
+}
+
+/** Everybody for whom the waiting request `id` waits, directly or through others that wait. */
+export function waitsThrough(seen: Inspection, id: string): readonly Holder[] {
+  const everybody = new Map<string, Holder & Partial<Waiter>>([...seen.holders, ...seen.waiters].map((one) => [one.id, one]))
+  const found = new Set<string>(everybody.get(id)?.waitsFor)
+  for (const one of found) for (const next of everybody.get(one)?.waitsFor ?? []) found.add(next)
+  return [...found].flatMap((one) => everybody.get(one) ?? [])
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// A lease is what a granted request gives. Its life: held → released, or held ⇄ suspended → lost; nothing leaves `lost` or `released`.
+import type { Claim, Claims } from './claims.ts'
+import { LockError } from './errors.ts'
+import { events } from './events.ts'
+
+/**
+ * - `held`: the lock is yours.
+ * - `suspended`: the server cannot be reached, the lease has not run out yet.
+ * - `lost`: it ran out, or what carried it was taken away. Somebody else may be in.
+ * - `released`: you gave it back.
+ */
+export type LeaseState = 'held' | 'suspended' | 'lost' | 'released'
+
+/** What a lease looks like after `JSON.stringify`. */
+export interface LeaseJson {
+  readonly state: LeaseState
+  readonly token: string
+  readonly read: readonly string[]
+  readonly write: readonly string[]
+  readonly claims: readonly Claim[]
+  readonly name: string | null
+}
+
+const DONE: Promise<void> = Promise.resolve()
+
+/** A granted request. Backends extend it; users get it from a {@link LockSpace}. */
+export abstract class Lease implements AsyncDisposable {
+  /** @internal Neighbours in the list of leases that its backend keeps. */
+  previous: Lease | null = null
+  /** @internal */
+  next: Lease | null = null
+  /** The name given with the request, to be shown to people. */
+  readonly name: string | undefined
+  #granted: Claims
+  #state: LeaseState = 'held'
+  #end: Promise<void> = DONE
+  #loss: unknown = undefined
+  #abort: AbortController | null = null
+
+  constructor(claims: Claims, name: string | undefined) {
+    this.#granted = claims
+    this.name = name
+  }
+
+  /** Gives the lock back to the engine. Called once, and never after a loss. */
+  protected abstract free(claims: Claims): Promise<void> | undefined
+  /** Tells the engine that these claims are now held in place of stronger ones, without a gap. */
+  protected abstract weaken(from: Claims, to: Claims): Promise<void> | undefined
+  /** The token as the engine minted it when it granted. */
+  protected abstract mintedToken(): bigint
+  /** False when the lease has run out by the holder's own clock, whatever timers have had a chance to fire. */
+  protected abstract stillValid(): boolean
+  /** When it was granted, in milliseconds of the wall clock. */
+  abstract get since(): number
+
+  /**
+   * The fencing token. It is larger than the token of every earlier lease that conflicts with this one, as far as the engine can
+   * promise (each engine's page says how far). Hand it to the resource, and let the resource refuse anything smaller than what it has seen.
+   */
+  get token(): bigint {
+    return this.mintedToken()
+  }
+
+  get state(): LeaseState {
+    return this.#state
+  }
+
+  /** Checks the clock at once, for code that kept the event loop busy: true as long as nobody else can have been let in. */
+  get valid(): boolean {
+    return (this.#state === 'held' || this.#state === 'suspended') && this.stillValid()
+  }
+
+  /** Aborts when the lease is lost (reason: a LockError `LOCK_LOST`), before the engine can give the lock to somebody else. Never on release. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#state === 'lost') this.#abort.abort(this.#loss)
+    return this.#abort.signal
+  }
+
+  /** Node by node, what is held. */
+  get claims(): readonly Claim[] {
+    return this.#granted.list
+  }
+
+  /** The sub-trees that may be read. */
+  get read(): readonly string[] {
+    return this.#granted.read
+  }
+
+  /** The sub-trees that may be written. */
+  get write(): readonly string[] {
+    return this.#granted.write
+  }
+
+  /** @internal */
+  get granted(): Claims {
+    return this.#granted
+  }
+
+  /** Gives the lock back. Idempotent: a second call, or one after a loss, does nothing. Never rejects. */
+  release(): Promise<void> {
+    if (this.#state === 'held' || this.#state === 'suspended') {
+      this.#state = 'released'
+      if (events.release.hasSubscribers) events.release.publish({ lease: this })
+      const end = this.free(this.#granted)
+      if (end !== undefined) this.#end = end
+    }
+    return this.#end
+  }
+
+  /**
+   * From writing to reading the same sub-trees, without a moment in which somebody else can write. The token stays. There is no way
+   * back: two readers that both wait to become writers would wait for ever, so release and ask for a new lease.
+   *
+   * @throws LockError `LOCK_LOST` when there is nothing left to weaken.
+   */
+  async downgrade(): Promise<void> {
+    if (this.#state === 'lost') throw this.#loss
+    if (this.#state === 'released') throw new LockError('LOCK_LOST', 'A released lease cannot be downgraded.')
+    const from = this.#granted
+    const to = from.withoutWriting()
+    if (to === from) return
+    this.#granted = to
+    await this.weaken(from, to)
+  }
+
+  /** Always rejects with `LOCK_UNSUPPORTED`: see {@link downgrade} for the reason. */
+  upgrade(): Promise<never> {
+    return Promise.reject(
+      new LockError(
+        'LOCK_UNSUPPORTED',
+        'A read lease cannot become a write lease: two readers that both wait for the other to leave would wait for ever. ' +
+          'Release it and ask for a write lease, or ask for the write lease first and downgrade it.',
+      ),
+    )
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  toJSON(): LeaseJson {
+    const { state, token, read, write, claims, name } = this
+    return { state, token: token.toString(), read, write, claims, name: name ?? null }
+  }
+
+  /** @internal For backends: the server is out of reach, or back. */
+  suspend(suspended: boolean): void {
+    if (this.#state === (suspended ? 'held' : 'suspended')) this.#state = suspended ? 'suspended' : 'held'
+  }
+
+  /** @internal Takes the lease away from its holder: it is lost first, then given back to the engine. */
+  async revoke(reason: unknown): Promise<void> {
+    if (this.#state === 'lost' || this.#state === 'released') return
+    this.lose(reason)
+    await this.free(this.#granted)
+  }
+
+  /** @internal For backends: the lease is gone. Never throws; a listener of `signal` that throws is the platform's to report. */
+  lose(reason: unknown): void {
+    if (this.#state === 'lost' || this.#state === 'released') return
+    this.#state = 'lost'
+    this.#loss = reason
+    if (events.lost.hasSubscribers) events.lost.publish({ lease: this, reason })
+    this.#abort?.abort(reason)
+  }
+}
+
+/** The leases of a backend, in the order in which they were granted. Adding and removing cost the same however many there are. */
+export class LeaseList implements Iterable<Lease> {
+  #first: Lease | null = null
+  #last: Lease | null = null
+  #size = 0
+  #emptied: (() => void)[] = []
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(lease: Lease): void {
+    const last = this.#last
+    lease.previous = last
+    if (last === null) this.#first = lease
+    else last.next = lease
+    this.#last = lease
+    this.#size++
+  }
+
+  remove(lease: Lease): void {
+    const { previous, next } = lease
+    if (previous === null) this.#first = next
+    else previous.next = next
+    if (next === null) this.#last = previous
+    else next.previous = previous
+    lease.previous = lease.next = null
+    if (--this.#size === 0 && this.#emptied.length > 0) for (const tell of this.#emptied.splice(0)) tell()
+  }
+
+  /** Resolves when no lease is left. */
+  empty(): Promise<void> {
+    return this.#size === 0 ? DONE : new Promise((resolve) => this.#emptied.push(resolve))
+  }
+
+  *[Symbol.iterator](): Iterator<Lease> {
+    for (let lease = this.#first; lease !== null; ) {
+      const next: Lease | null = lease.next
+      yield lease
+      lease = next
+    }
+  }
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+// Who holds and who waits: a pure state machine without clocks, promises or I/O.
+//
+// Counted arrival. Every node counts, per mode, the requests that stand there (those that hold and those that wait). A request counts
+// itself in on all its nodes in one synchronous step, and may enter when, at each node, every incompatible request that was counted in
+// before it has left. Younger incompatible requests wait for it in turn, so every incompatible departure that it sees is of an older one,
+// and one number per blocked node is all that a waiter needs: the departures that it must see.
+//
+// Invariant: for a waiting request, at each node where it is blocked,
+//     until − gone  =  the incompatible requests before it that still stand there.
+//
+// Hence: first come, first served among conflicting requests; no deadlock, as one step gives a request its place everywhere; entering and
+// leaving cost the nodes of the request alone. Only an abort walks others: the younger ones that had counted the request that goes.
+//
+// In a table that prefers writers, a pure reader that has to wait is counted in nowhere: it stands aside at one node that blocks it, and
+// when that node is clear it looks at all its nodes again: it enters, or stands aside at another that blocks it now. So every writer goes
+// before it, and its claims never open one by one.
+import type { Claims } from './claims.ts'
+import { conflicting, MODES, type Mode } from './mode.ts'
+
+type ModeIndex = 0 | 1 | 2 | 3 | 4
+const IS = 0
+const IX = 1
+const S = 2
+const SIX = 3
+
+const INDEX = Object.fromEntries(MODES.map((mode, index) => [mode, index])) as Record<Mode, ModeIndex>
+/** By mode: the modes that it excludes. The relation is symmetric, so it also says who may be waiting for it to leave. */
+const EXCLUDED: readonly (readonly ModeIndex[])[] = MODES.map((mode) => conflicting(mode).map((other) => INDEX[other]))
+/** By old mode and new mode: those that the old one excluded and the new one does not. */
+const FREED: readonly (readonly (readonly ModeIndex[])[])[] = EXCLUDED.map((before) =>
+  EXCLUDED.map((after) => before.filter((mode) => !after.includes(mode))),
+)
+
+/** A place in the tree where requests stand. Five plain fields and not an array: this is the hot path. */
+class Node {
+  readonly key: string
+  is = 0
+  ix = 0
+  s = 0
+  six = 0
+  x = 0
+  gate: Gate | null = null
+  aside: Aside | null = null
+
+  constructor(key: string) {
+    this.key = key
+  }
+
+  /** How many requests stand here that exclude `mode`. */
+  against(mode: ModeIndex): number {
+    if (mode === IS) return this.x
+    if (mode === IX) return this.s + this.six + this.x
+    if (mode === S) return this.ix + this.six + this.x
+    if (mode === SIX) return this.ix + this.s + this.six + this.x
+    return this.is + this.ix + this.s + this.six + this.x
+  }
+
+  add(mode: ModeIndex, by: 1 | -1): void {
+    if (mode === IX) this.ix += by
+    else if (mode === IS) this.is += by
+    else if (mode === S) this.s += by
+    else if (mode === SIX) this.six += by
+    else this.x += by
+  }
+
+  get idle(): boolean {
+    return (this.is | this.ix | this.s | this.six | this.x) === 0 && this.aside === null
+  }
+}
+
+/** A waiting request, blocked at one node until `until` incompatible ones have gone from it. */
+class Blocked {
+  readonly ticket: Ticket<unknown>
+  readonly node: Node
+  readonly mode: ModeIndex
+  until: number
+  /** The next node at which the same request was blocked when it came. */
+  readonly elsewhere: Blocked | null
+  waiting = true
+  previous: Blocked | null = null
+  next: Blocked | null = null
+
+  constructor(ticket: Ticket<unknown>, node: Node, mode: ModeIndex, until: number) {
+    this.ticket = ticket
+    this.node = node
+    this.mode = mode
+    this.until = until
+    this.elsewhere = ticket.blocked
+  }
+}
+
+/** Those blocked at one node: per mode a list in the order of arrival, which is also the order of `until`. */
+class Gate {
+  /** By mode: departures so far of requests that exclude it. */
+  readonly gone: number[] = [0, 0, 0, 0, 0]
+  readonly first: (Blocked | null)[] = [null, null, null, null, null]
+  readonly last: (Blocked | null)[] = [null, null, null, null, null]
+  size = 0
+
+  append(entry: Blocked): void {
+    const { mode } = entry
+    const last = this.last[mode]!
+    entry.previous = last
+    if (last === null) this.first[mode] = entry
+    else last.next = entry
+    this.last[mode] = entry
+    this.size++
+  }
+
+  remove(entry: Blocked): void {
+    const { mode, previous, next } = entry
+    entry.waiting = false
+    if (previous === null) this.first[mode] = next
+    else previous.next = next
+    if (next === null) this.last[mode] = previous
+    else next.previous = previous
+    entry.previous = entry.next = null
+    this.size--
+  }
+}
+
+/** Readers that stand aside at a node of a table that prefers writers: those that it blocks as IS, and as S. */
+type Aside = readonly [Set<Ticket<unknown>>, Set<Ticket<unknown>>]
+
+/** Where in the table a set of claims lies: worked out once, then reused as long as its nodes live. */
+export class Footprint {
+  /** @internal */
+  readonly nodes: Node[]
+  /** @internal */
+  readonly modes: readonly ModeIndex[]
+  /** @internal */
+  readonly claims: Claims
+
+  constructor(claims: Claims, nodes: Node[]) {
+    this.claims = claims
+    this.nodes = nodes
+    this.modes = claims.list.map(({ mode }) => INDEX[mode])
+  }
+
+  get readsOnly(): boolean {
+    return this.claims.write.length === 0
+  }
+}
+
+type Stage = 'waiting' | 'admitted' | 'withdrawn'
+
+/** A request that has to wait. */
+export class Ticket<Owner> {
+  readonly owner: Owner
+  readonly footprint: Footprint
+  /** @internal Its place in the order of arrival. */
+  readonly position: number
+  /** @internal */
+  stage: Stage = 'waiting'
+  /** @internal How many nodes still block it. */
+  closed = 0
+  /** @internal The nodes that blocked it when it came. */
+  blocked: Blocked | null = null
+  /** @internal The set in which it stands aside. */
+  aside: Set<Ticket<unknown>> | null = null
+  /** @internal */
+  nextAdmitted: Ticket<Owner> | null = null
+
+  constructor(owner: Owner, footprint: Footprint, position: number) {
+    this.owner = owner
+    this.footprint = footprint
+    this.position = position
+  }
+}
+
+export interface LockTableOptions<Owner> {
+  /** Called for each waiting request when it is let in, after the table has come to rest; may call the table. Must not throw. */
+  readonly admit: (owner: Owner) => void
+  /** A waiting writer goes before waiting pure readers. */
+  readonly preferWriters?: boolean
+}
+
+/** Idle nodes are kept up to this number at least, since hot paths come back. */
+const KEPT_NODES = 1024
+/** While there are too many, each new node looks at this many old ones. */
+const SWEPT_PER_NODE = 8
+
+export class LockTable<Owner> {
+  readonly #admit: (owner: Owner) => void
+  readonly #preferWriters: boolean
+  readonly #nodes = new Map<string, Node>()
+  #sweepAbove = KEPT_NODES
+  #sweep: Iterator<Node> | null = null
+  #arrivals = 0
+  #firstAdmitted: Ticket<Owner> | null = null
+  #lastAdmitted: Ticket<Owner> | null = null
+  #admitting = false
+
+  constructor({ admit, preferWriters = false }: LockTableOptions<Owner>) {
+    this.#admit = admit
+    this.#preferWriters = preferWriters
+  }
+
+  /** Nodes kept, idle ones included. */
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  /** Where these claims lie. Worth keeping by whoever asks for the same claims again. */
+  footprint(claims: Claims): Footprint {
+    const nodes = claims.list.map(({ key }) => this.#node(key))
+    return new Footprint(claims, nodes)
+  }
+
+  /** Enters at once if nothing incompatible stands anywhere on the footprint; else changes nothing. */
+  tryEnter(footprint: Footprint): boolean {
+    const { nodes, modes } = footprint
+    for (let i = nodes.length - 1; i >= 0; i--) {
+      if (nodes[i]!.against(modes[i]!) !== 0) return this.#revive(footprint) ? this.tryEnter(footprint) : false
+    }
+    for (let i = nodes.length - 1; i >= 0; i--) nodes[i]!.add(modes[i]!, 1)
+    return true
+  }
+
+  /** Enters at once (null), or takes a place in the line; `admit` is called with the owner when its turn has come. */
+  enter(footprint: Footprint, owner: Owner): Ticket<Owner> | null {
+    if (this.tryEnter(footprint)) return null
+    const ticket = new Ticket(owner, footprint, ++this.#arrivals)
+    if (this.#preferWriters && footprint.readsOnly) this.#standAside(ticket)
+    else this.#countIn(ticket)
+    return ticket
+  }
+
+  /** A request that had entered leaves. */
+  leave(footprint: Footprint): void {
+    const { nodes, modes } = footprint
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!
+      const mode = modes[i]!
+      node.add(mode, -1)
+      if (node.gate !== null) this.#departed(node, node.gate, EXCLUDED[mode]!)
+    }
+    if (this.#preferWriters) this.#lookAside(nodes)
+    if (this.#firstAdmitted !== null) this.#admitAll()
+  }
+
+  /** A request that had entered keeps only `to`, which must be no stronger, node by node, than what it has. */
+  weaken(from: Footprint, to: Footprint): void {
+    for (let i = 0; i < from.nodes.length; i++) {
+      const node = from.nodes[i]!
+      const before = from.modes[i]!
+      const after = to.modes[i]!
+      if (before === after) continue
+      node.add(before, -1)
+      node.add(after, 1)
+      if (node.gate !== null) this.#departed(node, node.gate, FREED[before]![after]!)
+    }
+    if (this.#preferWriters) this.#lookAside(from.nodes)
+    this.#admitAll()
+  }
+
+  /** A waiting request goes away. False when it had been admitted, or withdrawn, before. */
+  withdraw(ticket: Ticket<Owner>): boolean {
+    if (ticket.stage !== 'waiting') return false
+    ticket.stage = 'withdrawn'
+    const { nodes, modes } = ticket.footprint
+    if (this.#preferWriters && ticket.footprint.readsOnly) {
+      ticket.aside!.delete(ticket)
+      return true
+    }
+    for (let entry = ticket.blocked; entry !== null; entry = entry.elsewhere) {
+      if (entry.waiting) entry.node.gate!.remove(entry)
+    }
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!
+      node.add(modes[i]!, -1)
+      if (node.gate !== null) this.#uncount(node, node.gate, modes[i]!, ticket.position)
+    }
+    if (this.#preferWriters) this.#lookAside(nodes)
+    this.#admitAll()
+    return true
+  }
+
+  #countIn(ticket: Ticket<Owner>): void {
+    const { nodes, modes } = ticket.footprint
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!
+      const mode = modes[i]!
+      const ahead = node.against(mode)
+      node.add(mode, 1)
+      if (ahead === 0) continue
+      node.gate ??= new Gate()
+      const { gate } = node
+      const entry = new Blocked(ticket, node, mode, gate.gone[mode]! + ahead)
+      gate.append(entry)
+      ticket.blocked = entry
+      ticket.closed++
+    }
+  }
+
+  /** One request left that had excluded `freed`: whoever waited for no more than that may pass this node. */
+  #departed(node: Node, gate: Gate, freed: readonly ModeIndex[]): void {
+    for (const mode of freed) {
+      const gone = ++gate.gone[mode]!
+      for (let entry = gate.first[mode]!; entry !== null && entry.until <= gone; entry = gate.first[mode]!) this.#pass(gate, entry)
+    }
+    if (gate.size === 0) node.gate = null
+  }
+
+  /** A waiting request vanished: the younger ones that had counted it need one departure less. Those who come before it never had. */
+  #uncount(node: Node, gate: Gate, mode: ModeIndex, position: number): void {
+    for (const other of EXCLUDED[mode]!) {
+      for (let entry: Blocked | null = gate.last[other]!; entry !== null && entry.ticket.position > position; entry = entry.previous)
+        entry.until--
+      const gone = gate.gone[other]!
+      for (let entry = gate.first[other]!; entry !== null && entry.until <= gone; entry = gate.first[other]!) this.#pass(gate, entry)
+    }
+    if (gate.size === 0) node.gate = null
+  }
+
+  #pass(gate: Gate, entry: Blocked): void {
+    gate.remove(entry)
+    if (--entry.ticket.closed === 0) this.#letIn(entry.ticket as Ticket<Owner>)
+  }
+
+  #standAside(ticket: Ticket<Owner>): void {
+    const { nodes, modes } = ticket.footprint
+    const place = nodes.findIndex((node, i) => node.against(modes[i]!) !== 0)
+    const node = nodes[place]!
+    node.aside ??= [new Set(), new Set()]
+    ticket.aside = node.aside[modes[place] === IS ? 0 : 1]
+    ticket.aside.add(ticket)
+  }
+
+  /** Something left these nodes: readers that stood aside there, and are not blocked there any more, look again. */
+  #lookAside(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      if (node.aside === null) continue
+      for (const [mode, readers] of [[IS, node.aside[0]] as const, [S, node.aside[1]] as const]) {
+        if (readers.size === 0 || node.against(mode) !== 0) continue
+        const again = [...(readers as Set<Ticket<Owner>>)]
+        readers.clear()
+        for (const ticket of again) {
+          if (this.tryEnter(ticket.footprint)) this.#letIn(ticket)
+          else this.#standAside(ticket)
+        }
+      }
+      if (node.aside[0].size + node.aside[1].size === 0) node.aside = null
+    }
+  }
+
+  #letIn(ticket: Ticket<Owner>): void {
+    ticket.stage = 'admitted'
+    if (this.#lastAdmitted === null) this.#firstAdmitted = ticket
+    else this.#lastAdmitted.nextAdmitted = ticket
+    this.#lastAdmitted = ticket
+  }
+
+  /** Tells those let in, one after the other: what they do in answer may let in more, who then queue up behind, not on the stack. */
+  #admitAll(): void {
+    if (this.#admitting) return
+    this.#admitting = true
+    try {
+      for (let ticket = this.#firstAdmitted; ticket !== null; ticket = this.#firstAdmitted) {
+        this.#firstAdmitted = ticket.nextAdmitted
+        if (this.#firstAdmitted === null) this.#lastAdmitted = null
+        this.#admit(ticket.owner)
+      }
+    } finally {
+      this.#admitting = false
+    }
+  }
+
+  #node(key: string): Node {
+    const known = this.#nodes.get(key)
+    if (known !== undefined) return known
+    const node = new Node(key)
+    this.#nodes.set(key, node)
+    if (this.#nodes.size > this.#sweepAbove || this.#sweep !== null) this.#sweepSome()
+    return node
+  }
+
+  /** Drops idle nodes, a few at a time. A dropped node counts one X that never leaves, so that a footprint that still points at it cannot enter. */
+  #sweepSome(): void {
+    this.#sweep ??= this.#nodes.values()
+    for (let i = 0; i < SWEPT_PER_NODE; i++) {
+      const { value: node, done } = this.#sweep.next()
+      if (done) {
+        this.#sweep = null
+        this.#sweepAbove = Math.max(KEPT_NODES, 2 * this.#nodes.size)
+        return
+      }
+      if (!node.idle) continue
+      this.#nodes.delete(node.key)
+      node.x = DROPPED
+    }
+  }
+
+  /** Points a footprint at living nodes again; false when it did so already. */
+  #revive(footprint: Footprint): boolean {
+    const { nodes, claims } = footprint
+    let revived = false
+    for (let i = 0; i < nodes.length; i++) {
+      if (nodes[i]!.x !== DROPPED) continue
+      nodes[i] = this.#node(claims.list[i]!.key)
+      revived = true
+    }
+    return revived
+  }
+}
+
+const DROPPED = -1

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+// The front door: a request becomes claims, claims go to the backend, the backend's lease goes to the caller.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { memoryBackend } from './backends/memory.ts'
+import type { Backend } from './core/backend.ts'
+import { type Claims, claimsOf } from './core/claims.ts'
+import { invalid, LockError } from './core/errors.ts'
+import { events } from './core/events.ts'
+import { type Holder, type Inspection, inTheWay, waitsThrough } from './core/inspection.ts'
+import type { Lease } from './core/lease.ts'
+import { type LockNode, type PathLike, type PathStyle, parsePath } from './core/path.ts'
+import { owner } from './owner.ts'
+import { WaitingRequest, WaitingRoom } from './waiting.ts'
+
+/** One path, or a list of paths. A path given as segments goes inside a list: `[['a', 'b']]`. */
+export type Paths = PathLike | readonly PathLike[]
+
+/** Sub-trees to read and to write, taken whole or not at all. Either may be left out. */
+export interface LockRequest {
+  readonly read?: Paths | undefined
+  readonly write?: Paths | undefined
+}
+
+export interface TryOptions {
+  /** Shown to people who ask who holds what; means nothing else. */
+  readonly name?: string | undefined
+}
+
+export interface LockOptions extends TryOptions {
+  /** Gives up when it aborts; the request rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+  /** Gives up after so many milliseconds of waiting, with `LOCK_TIMEOUT`. 0 is one try. Default: waits as long as it takes. */
+  readonly timeout?: number | undefined
+}
+
+export interface LockSpaceOptions {
+  /** How paths are written. Default `absolute`. */
+  readonly paths?: PathStyle | undefined
+  /**
+   * Notice a task that waits for itself: inside the callback of a `with…` method, a request that cannot be granted before the lease of
+   * that very callback is released rejects with `LOCK_REENTRANT` instead of waiting for ever. Costs an AsyncLocalStorage. Default off.
+   */
+  readonly detectReentrancy?: boolean | undefined
+}
+
+export interface CloseOptions {
+  /** Milliseconds to wait for leases; then they are taken away: their state is `lost` and their signal fires. Default: as long as it takes. */
+  readonly timeout?: number | undefined
+}
+
+/** What runs under a lock. */
+export type Work<Result> = (lease: Lease) => Result | Promise<Result>
+
+/** How many paths a space remembers the claims of. Twice as many are kept at most. */
+const REMEMBERED_PATHS = 4096
+/** How long a time-out may be late because the holders were asked who they are, in milliseconds. */
+const ASK_HOLDERS_MS = 100
+
+const NO_NODES: readonly LockNode[] = []
+const NO_OPTIONS: LockOptions = {}
+
+/**
+ * A namespace in which locks exclude each other.
+ *
+ * ```ts
+ * const locks = new LockSpace()                     // the tasks of this thread
+ * await locks.withWrite('/mouse-7/session-3', async (lease) => { … })
+ * ```
+ *
+ * Every method that returns a promise rejects, and never throws. Errors are {@link LockError}s with a stable code.
+ */
+export class LockSpace implements AsyncDisposable {
+  readonly #backend: Backend
+  readonly #style: PathStyle
+  readonly #room: WaitingRoom
+  readonly #chain: AsyncLocalStorage<readonly Lease[]> | null
+  #readClaims = new Map<string, Claims>()
+  #writeClaims = new Map<string, Claims>()
+  #olderReadClaims = new Map<string, Claims>()
+  #olderWriteClaims = new Map<string, Claims>()
+  #closing: Promise<void> | null = null
+
+  /** @param backend the engine; without one, a lock table in this thread's memory. The space owns it, and closes it. */
+  constructor(backend: Backend = memoryBackend(), options: LockSpaceOptions = {}) {
+    const { paths = 'absolute', detectReentrancy = false } = options
+    if (paths !== 'absolute' && paths !== 'object-key') {
+      throw invalid(`paths is "absolute" or "object-key", not ${JSON.stringify(paths)}.`)
+    }
+    this.#backend = backend
+    this.#style = paths
+    this.#room = new WaitingRoom(backend.name)
+    this.#chain = detectReentrancy ? new AsyncLocalStorage() : null
+  }
+
+  /** The engine underneath, to see its name, what it supports and its preference. */
+  get backend(): Pick<Backend, 'name' | 'supports' | 'prefer'> {
+    return this.#backend
+  }
+
+  /** Leases held through this space at the moment. */
+  get held(): number {
+    return this.#backend.leases.size
+  }
+
+  /** Requests of this space that wait at the moment. */
+  get waiting(): number {
+    return this.#room.size
+  }
+
+  /** Shares these sub-trees with other readers, and keeps writers out. */
+  read(paths: Paths, options?: LockOptions): Promise<Lease> {
+    try {
+      return this.#acquire(typeof paths === 'string' ? this.#claimsToRead(paths) : this.#claims(paths, undefined), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Has these sub-trees alone. */
+  write(paths: Paths, options?: LockOptions): Promise<Lease> {
+    try {
+      return this.#acquire(typeof paths === 'string' ? this.#claimsToWrite(paths) : this.#claims(undefined, paths), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Several sub-trees to read and to write, all or nothing: `lock({ read: '/from', write: '/to' })`. */
+  lock(request: LockRequest, options?: LockOptions): Promise<Lease> {
+    try {
+      return this.#acquire(this.#claimsOfRequest(request), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** As {@link read}, but null when somebody is in the way. */
+  tryRead(paths: Paths, options?: TryOptions): Promise<Lease | null> {
+    try {
+      return this.#tryAcquire(typeof paths === 'string' ? this.#claimsToRead(paths) : this.#claims(paths, undefined), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** As {@link write}, but null when somebody is in the way. */
+  tryWrite(paths: Paths, options?: TryOptions): Promise<Lease | null> {
+    try {
+      return this.#tryAcquire(typeof paths === 'string' ? this.#claimsToWrite(paths) : this.#claims(undefined, paths), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** As {@link lock}, but null when somebody is in the way. */
+  tryLock(request: LockRequest, options?: TryOptions): Promise<Lease | null> {
+    try {
+      return this.#tryAcquire(this.#claimsOfRequest(request), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Runs `work` while these sub-trees are shared, then releases. Rejects with `LOCK_LOST` if the lease was lost meanwhile, whatever `work`
+   * did (what it threw is the cause); otherwise answers what `work` answers.
+   */
+  withRead<Result>(paths: Paths, work: Work<Result>): Promise<Result>
+  withRead<Result>(paths: Paths, options: LockOptions, work: Work<Result>): Promise<Result>
+  withRead<Result>(paths: Paths, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
+    return this.#run({ read: paths }, options, work)
+  }
+
+  /** Runs `work` alone in these sub-trees, then releases; as {@link withRead} otherwise. */
+  withWrite<Result>(paths: Paths, work: Work<Result>): Promise<Result>
+  withWrite<Result>(paths: Paths, options: LockOptions, work: Work<Result>): Promise<Result>
+  withWrite<Result>(paths: Paths, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
+    return this.#run({ write: paths }, options, work)
+  }
+
+  /** Runs `work` under several sub-trees to read and to write, then releases; as {@link withRead} otherwise. */
+  withLock<Result>(request: LockRequest, work: Work<Result>): Promise<Result>
+  withLock<Result>(request: LockRequest, options: LockOptions, work: Work<Result>): Promise<Result>
+  withLock<Result>(request: LockRequest, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
+    return this.#run(request, options, work)
+  }
+
+  /** Who holds and who waits, in every process that shares the space. */
+  async inspect(): Promise<Inspection> {
+    return await this.#backend.inspect()
+  }
+
+  /** Everybody whom a request for these sub-trees would have to wait for at this moment. */
+  async blockers(request: LockRequest): Promise<readonly Holder[]> {
+    return inTheWay(await this.#backend.inspect(), this.#claimsOfRequest(request).list)
+  }
+
+  /**
+   * No more requests: new ones, and those that wait, reject with `LOCK_CLOSED`. Leases stay good until they are released, and `close`
+   * waits for them, so that work under way ends well; with a `timeout`, those left are taken away after it (`lost`, and their signal
+   * fires). Calling it again answers the same promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #acquire(claims: Claims, options: LockOptions = NO_OPTIONS): Promise<Lease> {
+    if (options !== NO_OPTIONS) checkOptions(options)
+    if (this.#closing !== null) throw closed()
+    const { signal, name, timeout } = options
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (!this.#backend.supports.immediate) return this.#acquireSlowly(claims, options)
+    const lease = this.#backend.tryAcquire(claims, name) as Lease | null
+    if (lease === null) return timeout === 0 ? this.#refused(claims) : this.#waitFor(claims, options)
+    if (events.acquire.hasSubscribers) events.acquire.publish({ lease, waitedMs: 0 })
+    return Promise.resolve(lease)
+  }
+
+  async #acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
+    if (options.timeout !== 0) return await this.#waitFor(claims, options)
+    const lease = await this.#tryAcquire(claims, options)
+    return lease ?? (await this.#refused(claims))
+  }
+
+  #tryAcquire(claims: Claims, options: TryOptions = NO_OPTIONS): Promise<Lease | null> {
+    if (options !== NO_OPTIONS) checkOptions(options)
+    if (this.#closing !== null) throw closed()
+    const answer = this.#backend.tryAcquire(claims, options.name)
+    if (!events.acquire.hasSubscribers) return Promise.resolve(answer)
+    return Promise.resolve(answer).then((lease) => {
+      if (lease !== null) events.acquire.publish({ lease, waitedMs: 0 })
+      return lease
+    })
+  }
+
+  #waitFor(claims: Claims, { signal, timeout, name }: LockOptions): Promise<Lease> {
+    const request = new WaitingRequest(this.#room, claims, { name, signal, timeout, timeUp: (id) => this.#timedOut(claims, timeout!, id) })
+    const lease = this.#backend.acquire(claims, request)
+    if (this.#chain !== null) this.#refuseToWaitForItself(claims, request)
+    if (!events.acquire.hasSubscribers) return lease
+    return lease.then((granted) => {
+      events.acquire.publish({ lease: granted, waitedMs: Date.now() - request.since })
+      return granted
+    })
+  }
+
+  async #refused(claims: Claims): Promise<never> {
+    throw await this.#timedOut(claims, 0)
+  }
+
+  async #timedOut(claims: Claims, timeoutMs: number, id?: string): Promise<LockError> {
+    const holders = await this.#whoIsInTheWay(claims, id)
+    const wanted = [...claims.read.map((key) => `read ${key}`), ...claims.write.map((key) => `write ${key}`)].slice(0, 5).join(', ')
+    const waited = timeoutMs === 0 ? 'It is busy now' : `Not granted within ${timeoutMs} ms`
+    return new LockError('LOCK_TIMEOUT', `${waited}: ${wanted}.${describeHolders(holders)}`, { holders })
+  }
+
+  /** Asks, but not for long, and never fails: it only serves a message. */
+  async #whoIsInTheWay(claims: Claims, id?: string): Promise<readonly Holder[]> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<readonly Holder[]>((resolve) => {
+      timer = setTimeout(resolve, ASK_HOLDERS_MS, [])
+    })
+    const asked = this.#backend.inspect().then((seen) => inTheWay(seen, claims.list, id))
+    const holders = await Promise.race([asked.catch(() => []), late])
+    clearTimeout(timer)
+    return holders
+  }
+
+  #refuseToWaitForItself(claims: Claims, request: WaitingRequest): void {
+    const own = this.#chain?.getStore()
+    if (own === undefined || own.length === 0) return
+    void this.#backend.inspect().then(
+      (seen) => {
+        const held = new Set(own.filter((lease) => lease.valid).map((lease) => lease.token.toString()))
+        const { pid, thread } = owner()
+        const mine = waitsThrough(seen, request.id).find(
+          (one) => one.token !== null && held.has(one.token) && one.owner.pid === pid && one.owner.thread === thread,
+        )
+        if (mine) request.withdraw(reentrant(claims, mine))
+      },
+      () => undefined,
+    )
+  }
+
+  async #run<Result>(request: LockRequest, options: LockOptions | Work<Result>, work: Work<Result> | undefined): Promise<Result> {
+    const task = typeof options === 'function' ? options : work
+    if (typeof task !== 'function') throw invalid('The last argument is the function to run under the lock.')
+    const lease = await this.lock(request, typeof options === 'function' ? undefined : options)
+    const chain = this.#chain
+    let result: Result
+    try {
+      result = await (chain === null ? task(lease) : chain.run([...(chain.getStore() ?? []), lease], task, lease))
+    } catch (error) {
+      throw await ended(lease, error)
+    }
+    const loss = await ended(lease, undefined)
+    if (loss !== undefined) throw loss
+    return result
+  }
+
+  async #close({ timeout }: CloseOptions): Promise<void> {
+    if (timeout !== undefined) checkTimeout(timeout)
+    this.#room.dismiss(closed())
+    const { leases } = this.#backend
+    if (leases.size > 0 && timeout !== undefined) {
+      let timer: NodeJS.Timeout | undefined
+      await Promise.race([
+        leases.empty(),
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, timeout)
+        }),
+      ])
+      clearTimeout(timer)
+      for (const lease of [...leases]) await lease.revoke(lost('The lock space was closed before its work was done.', closed()))
+    }
+    await leases.empty()
+    await this.#backend.close()
+  }
+
+  #claimsOfRequest(request: LockRequest): Claims {
+    if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+      throw invalid('A request is an object: { read: paths, write: paths }.')
+    }
+    for (const key of Object.keys(request)) {
+      if (key !== 'read' && key !== 'write') throw invalid(`A request has "read" and "write", not ${JSON.stringify(key)}.`)
+    }
+    const { read, write } = request
+    if (write === undefined && typeof read === 'string') return this.#claimsToRead(read)
+    if (read === undefined && typeof write === 'string') return this.#claimsToWrite(write)
+    return this.#claims(read, write)
+  }
+
+  #claims(read: Paths | undefined, write: Paths | undefined): Claims {
+    return claimsOf(this.#nodes(read, 'read'), this.#nodes(write, 'write'))
+  }
+
+  #nodes(paths: Paths | undefined, role: string): readonly LockNode[] {
+    if (paths === undefined) return NO_NODES
+    if (typeof paths === 'string') return [parsePath(paths, this.#style)]
+    if (!Array.isArray(paths)) throw invalid(`"${role}" is a path or a list of paths, not ${paths === null ? 'null' : typeof paths}.`)
+    return paths.map((path) => parsePath(path, this.#style))
+  }
+
+  // Most programs ask for the same paths again and again: their claims, with what the backend worked out of them, are remembered. Two
+  // generations of them, so that forgetting costs nothing: when the younger is full it becomes the older, and the older is dropped.
+
+  #claimsToRead(path: string): Claims {
+    const known = this.#readClaims.get(path)
+    if (known !== undefined) return known
+    if (this.#readClaims.size >= REMEMBERED_PATHS) {
+      this.#olderReadClaims = this.#readClaims
+      this.#readClaims = new Map()
+    }
+    const claims = this.#olderReadClaims.get(path) ?? claimsOf([parsePath(path, this.#style)], NO_NODES)
+    this.#readClaims.set(path, claims)
+    return claims
+  }
+
+  #claimsToWrite(path: string): Claims {
+    const known = this.#writeClaims.get(path)
+    if (known !== undefined) return known
+    if (this.#writeClaims.size >= REMEMBERED_PATHS) {
+      this.#olderWriteClaims = this.#writeClaims
+      this.#writeClaims = new Map()
+    }
+    const claims = this.#olderWriteClaims.get(path) ?? claimsOf(NO_NODES, [parsePath(path, this.#style)])
+    this.#writeClaims.set(path, claims)
+    return claims
+  }
+}
+
+/** Releases at the end of a `with…`; answers what the caller must see: the loss if there was one, else the work's own error. */
+async function ended(lease: Lease, error: unknown): Promise<unknown> {
+  const lostMeanwhile = lease.state === 'lost' || (lease.state !== 'released' && !lease.valid)
+  await lease.release()
+  if (!lostMeanwhile) return error
+  return lost('The lease was lost while the work was under way: somebody else may have been in.', error ?? lease.signal.reason)
+}
+
+function lost(message: string, cause: unknown): LockError {
+  return new LockError('LOCK_LOST', message, { cause })
+}
+
+function closed(): LockError {
+  return new LockError('LOCK_CLOSED', 'The lock space is closed.')
+}
+
+function reentrant(claims: Claims, own: Holder): LockError {
+  const wanted = [...claims.read, ...claims.write].join(', ')
+  const held = [...own.read, ...own.write].join(', ')
+  const message = `This task would wait for itself: it asks for ${wanted}, and holds ${held} (token ${own.token}${own.name === null ? '' : `, "${own.name}"`}).`
+  return new LockError('LOCK_REENTRANT', message, { holders: [own] })
+}
+
+function describeHolders(holders: readonly Holder[]): string {
+  const [first, ...others] = holders
+  if (first === undefined) return ''
+  const { read, write, since, state } = first
+  const what = [...read.map((key) => `read ${key}`), ...write.map((key) => `write ${key}`)].slice(0, 3).join(', ')
+  const who = `${first.name === null ? '' : `"${first.name}", `}process ${first.owner.pid} on ${first.owner.host} (${first.owner.command})`
+  const more = others.length === 0 ? '' : ` And ${others.length} more.`
+  return ` In the way: ${who} ${state === 'waiting' ? 'waits' : 'holds'} since ${since}: ${what}.${more}`
+}
+
+function checkOptions(options: LockOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalid(`The options are an object, not ${String(options)}.`)
+  const { signal, timeout, name } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is not an AbortSignal.')
+  if (timeout !== undefined) checkTimeout(timeout)
+  if (name !== undefined && typeof name !== 'string') throw invalid('name is a string.')
+}
+
+function checkTimeout(timeout: unknown): void {
+  if (typeof timeout !== 'number' || Number.isNaN(timeout) || timeout < 0) {
+    throw invalid(`timeout is a number of milliseconds, 0 or more, not ${String(timeout)}.`)
+  }
+}
