@@ -9,7 +9,7 @@ export { isLockError, LockError, type LockErrorCode } from './core/errors.ts'
 export type { Holder, Inspection, Owner, Waiter } from './core/inspection.ts'
 export type { Lease, LeaseJson, LeaseState } from './core/lease.ts'
 export type { Mode } from './core/mode.ts'
-export type { PathLike, PathStyle } from './core/path.ts'
+export type { LockNode, PathLike, PathStyle } from './core/path.ts'
 export { CHANNELS } from './diagnostics.ts'
 export {
   type CloseOptions,

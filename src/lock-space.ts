@@ -12,8 +12,8 @@ import { type LockNode, type PathLike, type PathStyle, parsePath } from './core/
 import { owner } from './owner.ts'
 import { WaitingRequest, WaitingRoom } from './waiting.ts'
 
-/** One path, or a list of paths. A path given as segments goes inside a list: `[['a', 'b']]`. */
-export type Paths = PathLike | readonly PathLike[]
+/** One path, or a list of paths. A path given as segments goes inside a list: `[['a', 'b']]`. A ready-made node is a path too. */
+export type Paths = string | LockNode | readonly (PathLike | LockNode)[]
 
 /** Sub-trees to read and to write, taken whole or not at all. Either may be left out. */
 export interface LockRequest {
@@ -70,15 +70,15 @@ const NO_OPTIONS: LockOptions = {}
  * Every method that returns a promise rejects, and never throws. Errors are {@link LockError}s with a stable code.
  */
 export class LockSpace implements AsyncDisposable {
-  readonly #backend: Backend
-  readonly #style: PathStyle
-  readonly #room: WaitingRoom
-  readonly #chain: AsyncLocalStorage<readonly Lease[]> | null
-  #readClaims = new Map<string, Claims>()
-  #writeClaims = new Map<string, Claims>()
-  #olderReadClaims = new Map<string, Claims>()
-  #olderWriteClaims = new Map<string, Claims>()
-  #closing: Promise<void> | null = null
+  private readonly engine: Backend
+  private readonly style: PathStyle
+  private readonly room: WaitingRoom
+  private readonly chain: AsyncLocalStorage<readonly Lease[]> | null
+  private readClaims = new Map<string, Claims>()
+  private writeClaims = new Map<string, Claims>()
+  private olderReadClaims = new Map<string, Claims>()
+  private olderWriteClaims = new Map<string, Claims>()
+  private closing: Promise<void> | null = null
 
   /** @param backend the engine; without one, a lock table in this thread's memory. The space owns it, and closes it. */
   constructor(backend: Backend = memoryBackend(), options: LockSpaceOptions = {}) {
@@ -86,31 +86,31 @@ export class LockSpace implements AsyncDisposable {
     if (paths !== 'absolute' && paths !== 'object-key') {
       throw invalid(`paths is "absolute" or "object-key", not ${JSON.stringify(paths)}.`)
     }
-    this.#backend = backend
-    this.#style = paths
-    this.#room = new WaitingRoom(backend.name)
-    this.#chain = detectReentrancy ? new AsyncLocalStorage() : null
+    this.engine = backend
+    this.style = paths
+    this.room = new WaitingRoom(backend.name, ({ claims, patience, id }) => this.timedOut(claims, patience.timeout ?? 0, id))
+    this.chain = detectReentrancy ? new AsyncLocalStorage() : null
   }
 
   /** The engine underneath, to see its name, what it supports and its preference. */
   get backend(): Pick<Backend, 'name' | 'supports' | 'prefer'> {
-    return this.#backend
+    return this.engine
   }
 
   /** Leases held through this space at the moment. */
   get held(): number {
-    return this.#backend.leases.size
+    return this.engine.leases.size
   }
 
   /** Requests of this space that wait at the moment. */
   get waiting(): number {
-    return this.#room.size
+    return this.room.size
   }
 
   /** Shares these sub-trees with other readers, and keeps writers out. */
   read(paths: Paths, options?: LockOptions): Promise<Lease> {
     try {
-      return this.#acquire(typeof paths === 'string' ? this.#claimsToRead(paths) : this.#claims(paths, undefined), options)
+      return this.acquire(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -119,7 +119,7 @@ export class LockSpace implements AsyncDisposable {
   /** Has these sub-trees alone. */
   write(paths: Paths, options?: LockOptions): Promise<Lease> {
     try {
-      return this.#acquire(typeof paths === 'string' ? this.#claimsToWrite(paths) : this.#claims(undefined, paths), options)
+      return this.acquire(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -128,7 +128,7 @@ export class LockSpace implements AsyncDisposable {
   /** Several sub-trees to read and to write, all or nothing: `lock({ read: '/from', write: '/to' })`. */
   lock(request: LockRequest, options?: LockOptions): Promise<Lease> {
     try {
-      return this.#acquire(this.#claimsOfRequest(request), options)
+      return this.acquire(this.claimsOfRequest(request), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -137,7 +137,7 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link read}, but null when somebody is in the way. */
   tryRead(paths: Paths, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.#tryAcquire(typeof paths === 'string' ? this.#claimsToRead(paths) : this.#claims(paths, undefined), options)
+      return this.tryAcquire(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -146,7 +146,7 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link write}, but null when somebody is in the way. */
   tryWrite(paths: Paths, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.#tryAcquire(typeof paths === 'string' ? this.#claimsToWrite(paths) : this.#claims(undefined, paths), options)
+      return this.tryAcquire(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -155,10 +155,29 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link lock}, but null when somebody is in the way. */
   tryLock(request: LockRequest, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.#tryAcquire(this.#claimsOfRequest(request), options)
+      return this.tryAcquire(this.claimsOfRequest(request), options)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /**
+   * As {@link tryLock}, but answers synchronously: for code that takes a free lock millions of times, or cannot await.
+   *
+   * @throws LockError `LOCK_UNSUPPORTED` where the engine is asked over a network (`backend.supports.immediate` is false).
+   */
+  tryLockSync(request: LockRequest, options?: TryOptions): Lease | null {
+    return this.trySync(this.claimsOfRequest(request), options)
+  }
+
+  /** As {@link tryRead}, but answers synchronously; see {@link tryLockSync}. */
+  tryReadSync(paths: Paths, options?: TryOptions): Lease | null {
+    return this.trySync(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
+  }
+
+  /** As {@link tryWrite}, but answers synchronously; see {@link tryLockSync}. */
+  tryWriteSync(paths: Paths, options?: TryOptions): Lease | null {
+    return this.trySync(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
   }
 
   /**
@@ -168,31 +187,31 @@ export class LockSpace implements AsyncDisposable {
   withRead<Result>(paths: Paths, work: Work<Result>): Promise<Result>
   withRead<Result>(paths: Paths, options: LockOptions, work: Work<Result>): Promise<Result>
   withRead<Result>(paths: Paths, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
-    return this.#run({ read: paths }, options, work)
+    return this.run({ read: paths }, options, work)
   }
 
   /** Runs `work` alone in these sub-trees, then releases; as {@link withRead} otherwise. */
   withWrite<Result>(paths: Paths, work: Work<Result>): Promise<Result>
   withWrite<Result>(paths: Paths, options: LockOptions, work: Work<Result>): Promise<Result>
   withWrite<Result>(paths: Paths, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
-    return this.#run({ write: paths }, options, work)
+    return this.run({ write: paths }, options, work)
   }
 
   /** Runs `work` under several sub-trees to read and to write, then releases; as {@link withRead} otherwise. */
   withLock<Result>(request: LockRequest, work: Work<Result>): Promise<Result>
   withLock<Result>(request: LockRequest, options: LockOptions, work: Work<Result>): Promise<Result>
   withLock<Result>(request: LockRequest, options: LockOptions | Work<Result>, work?: Work<Result>): Promise<Result> {
-    return this.#run(request, options, work)
+    return this.run(request, options, work)
   }
 
   /** Who holds and who waits, in every process that shares the space. */
   async inspect(): Promise<Inspection> {
-    return await this.#backend.inspect()
+    return await this.engine.inspect()
   }
 
   /** Everybody whom a request for these sub-trees would have to wait for at this moment. */
   async blockers(request: LockRequest): Promise<readonly Holder[]> {
-    return inTheWay(await this.#backend.inspect(), this.#claimsOfRequest(request).list)
+    return inTheWay(await this.engine.inspect(), this.claimsOfRequest(request).list)
   }
 
   /**
@@ -201,36 +220,37 @@ export class LockSpace implements AsyncDisposable {
    * fires). Calling it again answers the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options)
-    return this.#closing
+    this.closing ??= this.shutDown(options)
+    return this.closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  #acquire(claims: Claims, options: LockOptions = NO_OPTIONS): Promise<Lease> {
-    if (options !== NO_OPTIONS) checkOptions(options)
-    if (this.#closing !== null) throw closed()
-    const { signal, name, timeout } = options
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    if (!this.#backend.supports.immediate) return this.#acquireSlowly(claims, options)
-    const lease = this.#backend.tryAcquire(claims, name) as Lease | null
-    if (lease === null) return timeout === 0 ? this.#refused(claims) : this.#waitFor(claims, options)
+  private acquire(claims: Claims, options: LockOptions | undefined): Promise<Lease> {
+    if (this.closing !== null) throw closed()
+    if (options !== undefined) {
+      checkOptions(options)
+      if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    }
+    if (!this.engine.supports.immediate) return this.acquireSlowly(claims, options ?? NO_OPTIONS)
+    const lease = this.engine.tryAcquire(claims, options?.name) as Lease | null
+    if (lease === null) return options?.timeout === 0 ? this.refused(claims) : this.waitFor(claims, options ?? NO_OPTIONS)
     if (events.acquire.hasSubscribers) events.acquire.publish({ lease, waitedMs: 0 })
     return Promise.resolve(lease)
   }
 
-  async #acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
-    if (options.timeout !== 0) return await this.#waitFor(claims, options)
-    const lease = await this.#tryAcquire(claims, options)
-    return lease ?? (await this.#refused(claims))
+  private async acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
+    if (options.timeout !== 0) return await this.waitFor(claims, options)
+    const lease = await this.tryAcquire(claims, options)
+    return lease ?? (await this.refused(claims))
   }
 
-  #tryAcquire(claims: Claims, options: TryOptions = NO_OPTIONS): Promise<Lease | null> {
-    if (options !== NO_OPTIONS) checkOptions(options)
-    if (this.#closing !== null) throw closed()
-    const answer = this.#backend.tryAcquire(claims, options.name)
+  private tryAcquire(claims: Claims, options: TryOptions | undefined): Promise<Lease | null> {
+    if (this.closing !== null) throw closed()
+    if (options !== undefined) checkOptions(options)
+    const answer = this.engine.tryAcquire(claims, options?.name)
     if (!events.acquire.hasSubscribers) return Promise.resolve(answer)
     return Promise.resolve(answer).then((lease) => {
       if (lease !== null) events.acquire.publish({ lease, waitedMs: 0 })
@@ -238,10 +258,21 @@ export class LockSpace implements AsyncDisposable {
     })
   }
 
-  #waitFor(claims: Claims, { signal, timeout, name }: LockOptions): Promise<Lease> {
-    const request = new WaitingRequest(this.#room, claims, { name, signal, timeout, timeUp: (id) => this.#timedOut(claims, timeout!, id) })
-    const lease = this.#backend.acquire(claims, request)
-    if (this.#chain !== null) this.#refuseToWaitForItself(claims, request)
+  private trySync(claims: Claims, options: TryOptions | undefined): Lease | null {
+    if (this.closing !== null) throw closed()
+    if (options !== undefined) checkOptions(options)
+    const { name, supports } = this.engine
+    if (!supports.immediate)
+      throw new LockError('LOCK_UNSUPPORTED', `The engine "${name}" cannot answer synchronously: await tryLock instead.`)
+    const lease = this.engine.tryAcquire(claims, options?.name) as Lease | null
+    if (lease !== null && events.acquire.hasSubscribers) events.acquire.publish({ lease, waitedMs: 0 })
+    return lease
+  }
+
+  private waitFor(claims: Claims, options: LockOptions): Promise<Lease> {
+    const request = new WaitingRequest(this.room, claims, options)
+    const lease = this.engine.acquire(claims, request)
+    if (this.chain !== null) this.refuseToWaitForItself(claims, request)
     if (!events.acquire.hasSubscribers) return lease
     return lease.then((granted) => {
       events.acquire.publish({ lease: granted, waitedMs: Date.now() - request.since })
@@ -249,33 +280,33 @@ export class LockSpace implements AsyncDisposable {
     })
   }
 
-  async #refused(claims: Claims): Promise<never> {
-    throw await this.#timedOut(claims, 0)
+  private async refused(claims: Claims): Promise<never> {
+    throw await this.timedOut(claims, 0)
   }
 
-  async #timedOut(claims: Claims, timeoutMs: number, id?: string): Promise<LockError> {
-    const holders = await this.#whoIsInTheWay(claims, id)
+  private async timedOut(claims: Claims, timeoutMs: number, id?: string): Promise<LockError> {
+    const holders = await this.whoIsInTheWay(claims, id)
     const wanted = [...claims.read.map((key) => `read ${key}`), ...claims.write.map((key) => `write ${key}`)].slice(0, 5).join(', ')
     const waited = timeoutMs === 0 ? 'It is busy now' : `Not granted within ${timeoutMs} ms`
     return new LockError('LOCK_TIMEOUT', `${waited}: ${wanted}.${describeHolders(holders)}`, { holders })
   }
 
   /** Asks, but not for long, and never fails: it only serves a message. */
-  async #whoIsInTheWay(claims: Claims, id?: string): Promise<readonly Holder[]> {
+  private async whoIsInTheWay(claims: Claims, id?: string): Promise<readonly Holder[]> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<readonly Holder[]>((resolve) => {
       timer = setTimeout(resolve, ASK_HOLDERS_MS, [])
     })
-    const asked = this.#backend.inspect().then((seen) => inTheWay(seen, claims.list, id))
+    const asked = this.engine.inspect().then((seen) => inTheWay(seen, claims.list, id))
     const holders = await Promise.race([asked.catch(() => []), late])
     clearTimeout(timer)
     return holders
   }
 
-  #refuseToWaitForItself(claims: Claims, request: WaitingRequest): void {
-    const own = this.#chain?.getStore()
+  private refuseToWaitForItself(claims: Claims, request: WaitingRequest): void {
+    const own = this.chain?.getStore()
     if (own === undefined || own.length === 0) return
-    void this.#backend.inspect().then(
+    void this.engine.inspect().then(
       (seen) => {
         const held = new Set(own.filter((lease) => lease.valid).map((lease) => lease.token.toString()))
         const { pid, thread } = owner()
@@ -288,11 +319,11 @@ export class LockSpace implements AsyncDisposable {
     )
   }
 
-  async #run<Result>(request: LockRequest, options: LockOptions | Work<Result>, work: Work<Result> | undefined): Promise<Result> {
+  private async run<Result>(request: LockRequest, options: LockOptions | Work<Result>, work: Work<Result> | undefined): Promise<Result> {
     const task = typeof options === 'function' ? options : work
     if (typeof task !== 'function') throw invalid('The last argument is the function to run under the lock.')
     const lease = await this.lock(request, typeof options === 'function' ? undefined : options)
-    const chain = this.#chain
+    const chain = this.chain
     let result: Result
     try {
       result = await (chain === null ? task(lease) : chain.run([...(chain.getStore() ?? []), lease], task, lease))
@@ -304,10 +335,10 @@ export class LockSpace implements AsyncDisposable {
     return result
   }
 
-  async #close({ timeout }: CloseOptions): Promise<void> {
+  private async shutDown({ timeout }: CloseOptions): Promise<void> {
     if (timeout !== undefined) checkTimeout(timeout)
-    this.#room.dismiss(closed())
-    const { leases } = this.#backend
+    this.room.dismiss(closed())
+    const { leases } = this.engine
     if (leases.size > 0 && timeout !== undefined) {
       let timer: NodeJS.Timeout | undefined
       await Promise.race([
@@ -320,10 +351,10 @@ export class LockSpace implements AsyncDisposable {
       for (const lease of [...leases]) await lease.revoke(lost('The lock space was closed before its work was done.', closed()))
     }
     await leases.empty()
-    await this.#backend.close()
+    await this.engine.close()
   }
 
-  #claimsOfRequest(request: LockRequest): Claims {
+  private claimsOfRequest(request: LockRequest): Claims {
     if (typeof request !== 'object' || request === null || Array.isArray(request)) {
       throw invalid('A request is an object: { read: paths, write: paths }.')
     }
@@ -331,48 +362,53 @@ export class LockSpace implements AsyncDisposable {
       if (key !== 'read' && key !== 'write') throw invalid(`A request has "read" and "write", not ${JSON.stringify(key)}.`)
     }
     const { read, write } = request
-    if (write === undefined && typeof read === 'string') return this.#claimsToRead(read)
-    if (read === undefined && typeof write === 'string') return this.#claimsToWrite(write)
-    return this.#claims(read, write)
+    if (write === undefined && typeof read === 'string') return this.claimsToRead(read)
+    if (read === undefined && typeof write === 'string') return this.claimsToWrite(write)
+    return this.claims(read, write)
   }
 
-  #claims(read: Paths | undefined, write: Paths | undefined): Claims {
-    return claimsOf(this.#nodes(read, 'read'), this.#nodes(write, 'write'))
+  private claims(read: Paths | undefined, write: Paths | undefined): Claims {
+    return claimsOf(this.nodes(read, 'read'), this.nodes(write, 'write'))
   }
 
-  #nodes(paths: Paths | undefined, role: string): readonly LockNode[] {
+  private nodes(paths: Paths | undefined, role: string): readonly LockNode[] {
     if (paths === undefined) return NO_NODES
-    if (typeof paths === 'string') return [parsePath(paths, this.#style)]
+    if (isNode(paths)) return [paths]
+    if (typeof paths === 'string') return [parsePath(paths, this.style)]
     if (!Array.isArray(paths)) throw invalid(`"${role}" is a path or a list of paths, not ${paths === null ? 'null' : typeof paths}.`)
-    return paths.map((path) => parsePath(path, this.#style))
+    return paths.map((path) => (isNode(path) ? path : parsePath(path, this.style)))
   }
 
   // Most programs ask for the same paths again and again: their claims, with what the backend worked out of them, are remembered. Two
   // generations of them, so that forgetting costs nothing: when the younger is full it becomes the older, and the older is dropped.
 
-  #claimsToRead(path: string): Claims {
-    const known = this.#readClaims.get(path)
+  private claimsToRead(path: string): Claims {
+    const known = this.readClaims.get(path)
     if (known !== undefined) return known
-    if (this.#readClaims.size >= REMEMBERED_PATHS) {
-      this.#olderReadClaims = this.#readClaims
-      this.#readClaims = new Map()
+    if (this.readClaims.size >= REMEMBERED_PATHS) {
+      this.olderReadClaims = this.readClaims
+      this.readClaims = new Map()
     }
-    const claims = this.#olderReadClaims.get(path) ?? claimsOf([parsePath(path, this.#style)], NO_NODES)
-    this.#readClaims.set(path, claims)
+    const claims = this.olderReadClaims.get(path) ?? claimsOf([parsePath(path, this.style)], NO_NODES)
+    this.readClaims.set(path, claims)
     return claims
   }
 
-  #claimsToWrite(path: string): Claims {
-    const known = this.#writeClaims.get(path)
+  private claimsToWrite(path: string): Claims {
+    const known = this.writeClaims.get(path)
     if (known !== undefined) return known
-    if (this.#writeClaims.size >= REMEMBERED_PATHS) {
-      this.#olderWriteClaims = this.#writeClaims
-      this.#writeClaims = new Map()
+    if (this.writeClaims.size >= REMEMBERED_PATHS) {
+      this.olderWriteClaims = this.writeClaims
+      this.writeClaims = new Map()
     }
-    const claims = this.#olderWriteClaims.get(path) ?? claimsOf(NO_NODES, [parsePath(path, this.#style)])
-    this.#writeClaims.set(path, claims)
+    const claims = this.olderWriteClaims.get(path) ?? claimsOf(NO_NODES, [parsePath(path, this.style)])
+    this.writeClaims.set(path, claims)
     return claims
   }
+}
+
+function isNode(value: unknown): value is LockNode {
+  return typeof value === 'object' && value !== null && 'key' in value && 'ancestors' in value
 }
 
 /** Releases at the end of a `with…`; answers what the caller must see: the loss if there was one, else the work's own error. */

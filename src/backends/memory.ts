@@ -5,8 +5,9 @@ import type { Claims } from '../core/claims.ts'
 import { invalid } from '../core/errors.ts'
 import { type Holder, type Inspection, inspectionOf } from '../core/inspection.ts'
 import { Lease, LeaseList } from '../core/lease.ts'
-import { Footprint, LockTable, type Ticket } from '../core/lock-table.ts'
+import { type Footprint, LockTable, type Ticket } from '../core/lock-table.ts'
 import { owner } from '../owner.ts'
+import { turnTime } from '../turn-clock.ts'
 
 export interface MemoryOptions {
   /** Who goes first among requests that conflict. Default: whoever came first. */
@@ -42,87 +43,58 @@ class Waiting {
   }
 }
 
-/** What the claims remember: where they lie in which table. */
-class Place extends Footprint {
-  readonly of: MemoryBackend
-
-  constructor(footprint: Footprint, of: MemoryBackend) {
-    super(footprint.claims, footprint.nodes)
-    this.of = of
-  }
-}
-
 class MemoryBackend implements Backend {
   readonly name = 'memory'
   readonly supports: Supports = SUPPORTS
   readonly prefer: Preference
   readonly leases: LeaseList = new LeaseList()
-  readonly #table: LockTable<Waiting>
-  readonly #waiting = new Set<Waiting>()
-  #granted = 0
-  #turn = 0
+  private readonly table: LockTable<Waiting>
+  private grants = 0
 
   constructor(prefer: Preference) {
     this.prefer = prefer
-    this.#table = new LockTable<Waiting>({
+    this.table = new LockTable<Waiting>({
       preferWriters: prefer === 'writers',
-      admit: (waiting) => {
-        this.#waiting.delete(waiting)
-        waiting.wait.end()
-        waiting.resolve(this.#grant(waiting.claims, waiting.wait.name))
+      admit: ({ claims, wait, resolve }) => {
+        wait.end()
+        resolve(this.grant(claims, wait.name))
       },
     })
   }
 
   tryAcquire(claims: Claims, name: string | undefined): Lease | null {
-    const place = this.place(claims)
-    return this.#table.tryEnter(place) ? this.#grant(claims, name) : null
+    return this.table.tryEnter(this.footprint(claims)) ? this.grant(claims, name) : null
   }
 
   acquire(claims: Claims, wait: Wait): Promise<Lease> {
     return new Promise((resolve, reject) => {
-      const place = this.place(claims)
-      const waiting = new Waiting(claims, wait, resolve)
-      const ticket = this.#table.enter(place, waiting)
-      if (ticket === null) {
-        resolve(this.#grant(claims, wait.name))
-        return
-      }
-      this.#waiting.add(waiting)
-      wait.begin((reason) => this.#giveUp(ticket, reject, reason))
+      const ticket = this.table.enter(this.footprint(claims), new Waiting(claims, wait, resolve))
+      if (ticket === null) resolve(this.grant(claims, wait.name))
+      else wait.begin((reason) => this.giveUp(ticket, reject, reason))
     })
-  }
-
-  /** @internal */
-  place(claims: Claims): Footprint {
-    const known = claims.memo
-    if (known instanceof Place && known.of === this) return known
-    const place = new Place(this.#table.footprint(claims), this)
-    claims.memo = place
-    return place
   }
 
   /** @internal */
   left(lease: Lease, claims: Claims): void {
     this.leases.remove(lease)
-    this.#table.leave(this.place(claims))
+    this.table.leave(this.footprint(claims))
   }
 
   /** @internal */
   weakened(from: Claims, to: Claims): void {
-    this.#table.weaken(this.place(from), this.place(to))
+    this.table.weaken(this.footprint(from), this.footprint(to))
   }
 
   inspect(): Promise<Inspection> {
-    const holders = [...this.leases].map((lease) => ({
-      ...this.#describe(lease.granted, lease.name),
+    const holders = Array.from(this.leases, (lease) => ({
+      ...describe(lease.granted, lease.name),
       id: `held-${lease.token}`,
       state: 'held' as const,
       since: new Date(lease.since).toISOString(),
       token: lease.token.toString(),
     }))
-    const waiting = [...this.#waiting].map(({ claims, wait }) => ({
-      ...this.#describe(claims, wait.name),
+    const waiting = Array.from(this.table.waiting, ({ owner: { claims, wait } }) => ({
+      ...describe(claims, wait.name),
       id: wait.id,
       state: 'waiting' as const,
       since: new Date(wait.since).toISOString(),
@@ -135,54 +107,51 @@ class MemoryBackend implements Backend {
     return Promise.resolve()
   }
 
-  #grant(claims: Claims, name: string | undefined): Lease {
-    const lease = new MemoryLease(this, claims, name, ++this.#granted, this.#turn || this.#readClock())
+  private footprint(claims: Claims): Footprint {
+    if (claims.memoOf !== this) {
+      claims.memo = this.table.footprint(claims)
+      claims.memoOf = this
+    }
+    return claims.memo as Footprint
+  }
+
+  private grant(claims: Claims, name: string | undefined): Lease {
+    const lease = new MemoryLease(this, claims, name, ++this.grants, turnTime())
     this.leases.add(lease)
     return lease
   }
 
-  #giveUp(ticket: Ticket<Waiting>, reject: (reason: unknown) => void, reason: unknown): void {
-    if (!this.#table.withdraw(ticket)) return
-    this.#waiting.delete(ticket.owner)
-    reject(reason)
-  }
-
-  #describe(claims: Claims, name: string | undefined): Pick<Holder, 'read' | 'write' | 'claims' | 'name' | 'owner'> {
-    return { read: claims.read, write: claims.write, claims: claims.list, name: name ?? null, owner: owner() }
-  }
-
-  /** The clock is read once in a turn of the event loop: reading it for each grant would cost as much as the lock. */
-  #readClock(): number {
-    this.#turn = Date.now()
-    setImmediate(() => {
-      this.#turn = 0
-    }).unref()
-    return this.#turn
+  private giveUp(ticket: Ticket<Waiting>, reject: (reason: unknown) => void, reason: unknown): void {
+    if (this.table.withdraw(ticket)) reject(reason)
   }
 }
 
+function describe(claims: Claims, name: string | undefined): Pick<Holder, 'read' | 'write' | 'claims' | 'name' | 'owner'> {
+  return { read: claims.read, write: claims.write, claims: claims.list, name: name ?? null, owner: owner() }
+}
+
 class MemoryLease extends Lease {
-  readonly #backend: MemoryBackend
-  readonly #number: number
+  private readonly backend: MemoryBackend
+  private readonly number: number
   readonly since: number
 
   constructor(backend: MemoryBackend, claims: Claims, name: string | undefined, number: number, since: number) {
     super(claims, name)
-    this.#backend = backend
-    this.#number = number
+    this.backend = backend
+    this.number = number
     this.since = since
   }
 
   protected free(claims: Claims): undefined {
-    this.#backend.left(this, claims)
+    this.backend.left(this, claims)
   }
 
   protected weaken(from: Claims, to: Claims): undefined {
-    this.#backend.weakened(from, to)
+    this.backend.weakened(from, to)
   }
 
   protected mintedToken(): bigint {
-    return BigInt(this.#number)
+    return BigInt(this.number)
   }
 
   protected stillValid(): boolean {

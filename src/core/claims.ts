@@ -17,7 +17,8 @@ export class Claims implements Iterable<Claim> {
   /** The keys of the sub-trees asked for, after pruning: what to show to people. */
   readonly read: readonly string[]
   readonly write: readonly string[]
-  /** A place for the backend that arbitrates these claims to remember what it worked out of them. */
+  /** A place for one backend (`memoOf`) to remember what it worked out of these claims (`memo`). */
+  memoOf: unknown = undefined
   memo: unknown = undefined
 
   constructor(list: readonly Claim[], read: readonly string[], write: readonly string[]) {

@@ -3,6 +3,7 @@
 import type { Claim, Claims } from './claims.ts'
 import { LockError } from './errors.ts'
 import { events } from './events.ts'
+import { type Linked, LinkedList } from './linked-list.ts'
 
 /**
  * - `held`: the lock is yours.
@@ -24,22 +25,28 @@ export interface LeaseJson {
 
 const DONE: Promise<void> = Promise.resolve()
 
+/** What few leases ever need. */
+interface Rarely {
+  abort: AbortController | null
+  loss: unknown
+  end: Promise<void> | null
+}
+
 /** A granted request. Backends extend it; users get it from a {@link LockSpace}. */
-export abstract class Lease implements AsyncDisposable {
+export abstract class Lease implements AsyncDisposable, Linked<Lease> {
   /** @internal Neighbours in the list of leases that its backend keeps. */
   previous: Lease | null = null
   /** @internal */
   next: Lease | null = null
   /** The name given with the request, to be shown to people. */
   readonly name: string | undefined
-  #granted: Claims
-  #state: LeaseState = 'held'
-  #end: Promise<void> = DONE
-  #loss: unknown = undefined
-  #abort: AbortController | null = null
+  /** @internal */
+  granted: Claims
+  private status: LeaseState = 'held'
+  private rarely: Rarely | null = null
 
   constructor(claims: Claims, name: string | undefined) {
-    this.#granted = claims
+    this.granted = claims
     this.name = name
   }
 
@@ -63,50 +70,46 @@ export abstract class Lease implements AsyncDisposable {
   }
 
   get state(): LeaseState {
-    return this.#state
+    return this.status
   }
 
   /** Checks the clock at once, for code that kept the event loop busy: true as long as nobody else can have been let in. */
   get valid(): boolean {
-    return (this.#state === 'held' || this.#state === 'suspended') && this.stillValid()
+    return (this.status === 'held' || this.status === 'suspended') && this.stillValid()
   }
 
   /** Aborts when the lease is lost (reason: a LockError `LOCK_LOST`), before the engine can give the lock to somebody else. Never on release. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
-    if (this.#state === 'lost') this.#abort.abort(this.#loss)
-    return this.#abort.signal
+    const rare = this.rare()
+    rare.abort ??= new AbortController()
+    if (this.status === 'lost') rare.abort.abort(rare.loss)
+    return rare.abort.signal
   }
 
   /** Node by node, what is held. */
   get claims(): readonly Claim[] {
-    return this.#granted.list
+    return this.granted.list
   }
 
   /** The sub-trees that may be read. */
   get read(): readonly string[] {
-    return this.#granted.read
+    return this.granted.read
   }
 
   /** The sub-trees that may be written. */
   get write(): readonly string[] {
-    return this.#granted.write
-  }
-
-  /** @internal */
-  get granted(): Claims {
-    return this.#granted
+    return this.granted.write
   }
 
   /** Gives the lock back. Idempotent: a second call, or one after a loss, does nothing. Never rejects. */
   release(): Promise<void> {
-    if (this.#state === 'held' || this.#state === 'suspended') {
-      this.#state = 'released'
+    if (this.status === 'held' || this.status === 'suspended') {
+      this.status = 'released'
       if (events.release.hasSubscribers) events.release.publish({ lease: this })
-      const end = this.free(this.#granted)
-      if (end !== undefined) this.#end = end
+      const end = this.free(this.granted)
+      if (end !== undefined) this.rare().end = end
     }
-    return this.#end
+    return this.rarely?.end ?? DONE
   }
 
   /**
@@ -116,12 +119,12 @@ export abstract class Lease implements AsyncDisposable {
    * @throws LockError `LOCK_LOST` when there is nothing left to weaken.
    */
   async downgrade(): Promise<void> {
-    if (this.#state === 'lost') throw this.#loss
-    if (this.#state === 'released') throw new LockError('LOCK_LOST', 'A released lease cannot be downgraded.')
-    const from = this.#granted
+    if (this.status === 'lost') throw this.rare().loss
+    if (this.status === 'released') throw new LockError('LOCK_LOST', 'A released lease cannot be downgraded.')
+    const from = this.granted
     const to = from.withoutWriting()
     if (to === from) return
-    this.#granted = to
+    this.granted = to
     await this.weaken(from, to)
   }
 
@@ -147,66 +150,42 @@ export abstract class Lease implements AsyncDisposable {
 
   /** @internal For backends: the server is out of reach, or back. */
   suspend(suspended: boolean): void {
-    if (this.#state === (suspended ? 'held' : 'suspended')) this.#state = suspended ? 'suspended' : 'held'
+    if (this.status === (suspended ? 'held' : 'suspended')) this.status = suspended ? 'suspended' : 'held'
   }
 
   /** @internal Takes the lease away from its holder: it is lost first, then given back to the engine. */
   async revoke(reason: unknown): Promise<void> {
-    if (this.#state === 'lost' || this.#state === 'released') return
+    if (this.status === 'lost' || this.status === 'released') return
     this.lose(reason)
-    await this.free(this.#granted)
+    await this.free(this.granted)
   }
 
   /** @internal For backends: the lease is gone. Never throws; a listener of `signal` that throws is the platform's to report. */
   lose(reason: unknown): void {
-    if (this.#state === 'lost' || this.#state === 'released') return
-    this.#state = 'lost'
-    this.#loss = reason
+    if (this.status === 'lost' || this.status === 'released') return
+    this.status = 'lost'
+    this.rare().loss = reason
     if (events.lost.hasSubscribers) events.lost.publish({ lease: this, reason })
-    this.#abort?.abort(reason)
+    this.rarely?.abort?.abort(reason)
+  }
+
+  private rare(): Rarely {
+    this.rarely ??= { abort: null, loss: undefined, end: null }
+    return this.rarely
   }
 }
 
-/** The leases of a backend, in the order in which they were granted. Adding and removing cost the same however many there are. */
-export class LeaseList implements Iterable<Lease> {
-  #first: Lease | null = null
-  #last: Lease | null = null
-  #size = 0
-  #emptied: (() => void)[] = []
+/** The leases of a backend, in the order in which they were granted. */
+export class LeaseList extends LinkedList<Lease> {
+  private emptied: (() => void)[] = []
 
-  get size(): number {
-    return this.#size
-  }
-
-  add(lease: Lease): void {
-    const last = this.#last
-    lease.previous = last
-    if (last === null) this.#first = lease
-    else last.next = lease
-    this.#last = lease
-    this.#size++
-  }
-
-  remove(lease: Lease): void {
-    const { previous, next } = lease
-    if (previous === null) this.#first = next
-    else previous.next = next
-    if (next === null) this.#last = previous
-    else next.previous = previous
-    lease.previous = lease.next = null
-    if (--this.#size === 0 && this.#emptied.length > 0) for (const tell of this.#emptied.splice(0)) tell()
+  override remove(lease: Lease): void {
+    super.remove(lease)
+    if (this.size === 0 && this.emptied.length > 0) for (const tell of this.emptied.splice(0)) tell()
   }
 
   /** Resolves when no lease is left. */
   empty(): Promise<void> {
-    return this.#size === 0 ? DONE : new Promise((resolve) => this.#emptied.push(resolve))
-  }
-
-  *[Symbol.iterator](): Iterator<Lease> {
-    for (let lease = this.#first; lease !== null; ) {
-      const next: Lease | null = lease.next
-      yield lease
-      lease = next
-    }
+    return this.size === 0 ? DONE : new Promise((resolve) => this.emptied.push(resolve))
   }
 }

@@ -16,6 +16,7 @@
 // when that node is clear it looks at all its nodes again: it enters, or stands aside at another that blocks it now. So every writer goes
 // before it, and its claims never open one by one.
 import type { Claims } from './claims.ts'
+import { type Linked, LinkedList } from './linked-list.ts'
 import { conflicting, MODES, type Mode } from './mode.ts'
 
 type ModeIndex = 0 | 1 | 2 | 3 | 4
@@ -70,7 +71,7 @@ class Node {
 }
 
 /** A waiting request, blocked at one node until `until` incompatible ones have gone from it. */
-class Blocked {
+class Blocked implements Linked<Blocked> {
   readonly ticket: Ticket<unknown>
   readonly node: Node
   readonly mode: ModeIndex
@@ -90,32 +91,22 @@ class Blocked {
   }
 }
 
-/** Those blocked at one node: per mode a list in the order of arrival, which is also the order of `until`. */
+/** Those blocked at one node. */
 class Gate {
   /** By mode: departures so far of requests that exclude it. */
   readonly gone: number[] = [0, 0, 0, 0, 0]
-  readonly first: (Blocked | null)[] = [null, null, null, null, null]
-  readonly last: (Blocked | null)[] = [null, null, null, null, null]
+  /** By mode: those blocked, in the order of arrival, which is also the order of `until`. */
+  readonly blocked: LinkedList<Blocked>[] = MODES.map(() => new LinkedList())
   size = 0
 
   append(entry: Blocked): void {
-    const { mode } = entry
-    const last = this.last[mode]!
-    entry.previous = last
-    if (last === null) this.first[mode] = entry
-    else last.next = entry
-    this.last[mode] = entry
+    this.blocked[entry.mode]!.add(entry)
     this.size++
   }
 
   remove(entry: Blocked): void {
-    const { mode, previous, next } = entry
     entry.waiting = false
-    if (previous === null) this.first[mode] = next
-    else previous.next = next
-    if (next === null) this.last[mode] = previous
-    else next.previous = previous
-    entry.previous = entry.next = null
+    this.blocked[entry.mode]!.remove(entry)
     this.size--
   }
 }
@@ -146,7 +137,11 @@ export class Footprint {
 type Stage = 'waiting' | 'admitted' | 'withdrawn'
 
 /** A request that has to wait. */
-export class Ticket<Owner> {
+export class Ticket<Owner> implements Linked<Ticket<Owner>> {
+  /** @internal Neighbours among those that wait. */
+  previous: Ticket<Owner> | null = null
+  /** @internal */
+  next: Ticket<Owner> | null = null
   readonly owner: Owner
   readonly footprint: Footprint
   /** @internal Its place in the order of arrival. */
@@ -182,48 +177,57 @@ const KEPT_NODES = 1024
 const SWEPT_PER_NODE = 8
 
 export class LockTable<Owner> {
-  readonly #admit: (owner: Owner) => void
-  readonly #preferWriters: boolean
-  readonly #nodes = new Map<string, Node>()
-  #sweepAbove = KEPT_NODES
-  #sweep: Iterator<Node> | null = null
-  #arrivals = 0
-  #firstAdmitted: Ticket<Owner> | null = null
-  #lastAdmitted: Ticket<Owner> | null = null
-  #admitting = false
+  /** Those that wait, in the order in which they came. */
+  readonly waiting: LinkedList<Ticket<Owner>> = new LinkedList()
+  private readonly tell: (owner: Owner) => void
+  private readonly preferWriters: boolean
+  private readonly nodes = new Map<string, Node>()
+  private sweepAbove = KEPT_NODES
+  private sweeper: Iterator<Node> | null = null
+  private arrivals = 0
+  private firstAdmitted: Ticket<Owner> | null = null
+  private lastAdmitted: Ticket<Owner> | null = null
+  private admitting = false
 
   constructor({ admit, preferWriters = false }: LockTableOptions<Owner>) {
-    this.#admit = admit
-    this.#preferWriters = preferWriters
+    this.tell = admit
+    this.preferWriters = preferWriters
   }
 
   /** Nodes kept, idle ones included. */
   get size(): number {
-    return this.#nodes.size
+    return this.nodes.size
   }
 
   /** Where these claims lie. Worth keeping by whoever asks for the same claims again. */
   footprint(claims: Claims): Footprint {
-    const nodes = claims.list.map(({ key }) => this.#node(key))
+    const nodes = claims.list.map(({ key }) => this.nodeAt(key))
     return new Footprint(claims, nodes)
   }
 
   /** Enters at once if nothing incompatible stands anywhere on the footprint; else changes nothing. */
   tryEnter(footprint: Footprint): boolean {
     const { nodes, modes } = footprint
+    // From the root of the sub-tree up, counting in on the way: a conflict is rare, and counting out again is cheap.
     for (let i = nodes.length - 1; i >= 0; i--) {
-      if (nodes[i]!.against(modes[i]!) !== 0) return this.#revive(footprint) ? this.tryEnter(footprint) : false
+      const node = nodes[i]!
+      const mode = modes[i]!
+      if (node.against(mode) !== 0) {
+        for (let j = i + 1; j < nodes.length; j++) nodes[j]!.add(modes[j]!, -1)
+        return this.revive(footprint) ? this.tryEnter(footprint) : false
+      }
+      node.add(mode, 1)
     }
-    for (let i = nodes.length - 1; i >= 0; i--) nodes[i]!.add(modes[i]!, 1)
     return true
   }
 
   /** Enters at once (null), or takes a place in the line; `admit` is called with the owner when its turn has come. */
   enter(footprint: Footprint, owner: Owner): Ticket<Owner> | null {
     if (this.tryEnter(footprint)) return null
-    const ticket = new Ticket(owner, footprint, ++this.#arrivals)
-    if (this.#preferWriters && footprint.readsOnly) this.#standAside(ticket)
-    else this.#countIn(ticket)
+    const ticket = new Ticket(owner, footprint, ++this.arrivals)
+    this.waiting.add(ticket)
+    if (this.preferWriters && footprint.readsOnly) this.standAside(ticket)
+    else this.countIn(ticket)
     return ticket
   }
 
@@ -234,10 +238,10 @@ export class LockTable<Owner> {
       const node = nodes[i]!
       const mode = modes[i]!
       node.add(mode, -1)
-      if (node.gate !== null) this.#departed(node, node.gate, EXCLUDED[mode]!)
+      if (node.gate !== null) this.departed(node, node.gate, EXCLUDED[mode]!)
     }
-    if (this.#preferWriters) this.#lookAside(nodes)
-    if (this.#firstAdmitted !== null) this.#admitAll()
+    if (this.preferWriters) this.lookAside(nodes)
+    if (this.firstAdmitted !== null) this.admitAll()
   }
 
   /** A request that had entered keeps only `to`, which must be no stronger, node by node, than what it has. */
@@ -249,18 +253,19 @@ export class LockTable<Owner> {
       if (before === after) continue
       node.add(before, -1)
       node.add(after, 1)
-      if (node.gate !== null) this.#departed(node, node.gate, FREED[before]![after]!)
+      if (node.gate !== null) this.departed(node, node.gate, FREED[before]![after]!)
     }
-    if (this.#preferWriters) this.#lookAside(from.nodes)
-    this.#admitAll()
+    if (this.preferWriters) this.lookAside(from.nodes)
+    this.admitAll()
   }
 
   /** A waiting request goes away. False when it had been admitted, or withdrawn, before. */
   withdraw(ticket: Ticket<Owner>): boolean {
     if (ticket.stage !== 'waiting') return false
     ticket.stage = 'withdrawn'
+    this.waiting.remove(ticket)
     const { nodes, modes } = ticket.footprint
-    if (this.#preferWriters && ticket.footprint.readsOnly) {
+    if (this.preferWriters && ticket.footprint.readsOnly) {
       ticket.aside!.delete(ticket)
       return true
     }
@@ -270,14 +275,14 @@ export class LockTable<Owner> {
     for (let i = 0; i < nodes.length; i++) {
       const node = nodes[i]!
       node.add(modes[i]!, -1)
-      if (node.gate !== null) this.#uncount(node, node.gate, modes[i]!, ticket.position)
+      if (node.gate !== null) this.uncount(node, node.gate, modes[i]!, ticket.position)
     }
-    if (this.#preferWriters) this.#lookAside(nodes)
-    this.#admitAll()
+    if (this.preferWriters) this.lookAside(nodes)
+    this.admitAll()
     return true
   }
 
-  #countIn(ticket: Ticket<Owner>): void {
+  private countIn(ticket: Ticket<Owner>): void {
     const { nodes, modes } = ticket.footprint
     for (let i = 0; i < nodes.length; i++) {
       const node = nodes[i]!
@@ -295,31 +300,32 @@ export class LockTable<Owner> {
   }
 
   /** One request left that had excluded `freed`: whoever waited for no more than that may pass this node. */
-  #departed(node: Node, gate: Gate, freed: readonly ModeIndex[]): void {
+  private departed(node: Node, gate: Gate, freed: readonly ModeIndex[]): void {
     for (const mode of freed) {
       const gone = ++gate.gone[mode]!
-      for (let entry = gate.first[mode]!; entry !== null && entry.until <= gone; entry = gate.first[mode]!) this.#pass(gate, entry)
+      for (let entry = gate.blocked[mode]!.first; entry !== null && entry.until <= gone; entry = gate.blocked[mode]!.first)
+        this.pass(gate, entry)
     }
     if (gate.size === 0) node.gate = null
   }
 
   /** A waiting request vanished: the younger ones that had counted it need one departure less. Those who come before it never had. */
-  #uncount(node: Node, gate: Gate, mode: ModeIndex, position: number): void {
+  private uncount(node: Node, gate: Gate, mode: ModeIndex, position: number): void {
     for (const other of EXCLUDED[mode]!) {
-      for (let entry: Blocked | null = gate.last[other]!; entry !== null && entry.ticket.position > position; entry = entry.previous)
-        entry.until--
+      for (let entry = gate.blocked[other]!.last; entry !== null && entry.ticket.position > position; entry = entry.previous) entry.until--
       const gone = gate.gone[other]!
-      for (let entry = gate.first[other]!; entry !== null && entry.until <= gone; entry = gate.first[other]!) this.#pass(gate, entry)
+      for (let entry = gate.blocked[other]!.first; entry !== null && entry.until <= gone; entry = gate.blocked[other]!.first)
+        this.pass(gate, entry)
     }
     if (gate.size === 0) node.gate = null
   }
 
-  #pass(gate: Gate, entry: Blocked): void {
+  private pass(gate: Gate, entry: Blocked): void {
     gate.remove(entry)
-    if (--entry.ticket.closed === 0) this.#letIn(entry.ticket as Ticket<Owner>)
+    if (--entry.ticket.closed === 0) this.letIn(entry.ticket as Ticket<Owner>)
   }
 
-  #standAside(ticket: Ticket<Owner>): void {
+  private standAside(ticket: Ticket<Owner>): void {
     const { nodes, modes } = ticket.footprint
     const place = nodes.findIndex((node, i) => node.against(modes[i]!) !== 0)
     const node = nodes[place]!
@@ -329,7 +335,7 @@ export class LockTable<Owner> {
   }
 
   /** Something left these nodes: readers that stood aside there, and are not blocked there any more, look again. */
-  #lookAside(nodes: readonly Node[]): void {
+  private lookAside(nodes: readonly Node[]): void {
     for (const node of nodes) {
       if (node.aside === null) continue
       for (const [mode, readers] of [[IS, node.aside[0]] as const, [S, node.aside[1]] as const]) {
@@ -337,68 +343,69 @@ export class LockTable<Owner> {
         const again = [...(readers as Set<Ticket<Owner>>)]
         readers.clear()
         for (const ticket of again) {
-          if (this.tryEnter(ticket.footprint)) this.#letIn(ticket)
-          else this.#standAside(ticket)
+          if (this.tryEnter(ticket.footprint)) this.letIn(ticket)
+          else this.standAside(ticket)
         }
       }
       if (node.aside[0].size + node.aside[1].size === 0) node.aside = null
     }
   }
 
-  #letIn(ticket: Ticket<Owner>): void {
+  private letIn(ticket: Ticket<Owner>): void {
     ticket.stage = 'admitted'
-    if (this.#lastAdmitted === null) this.#firstAdmitted = ticket
-    else this.#lastAdmitted.nextAdmitted = ticket
-    this.#lastAdmitted = ticket
+    this.waiting.remove(ticket)
+    if (this.lastAdmitted === null) this.firstAdmitted = ticket
+    else this.lastAdmitted.nextAdmitted = ticket
+    this.lastAdmitted = ticket
   }
 
   /** Tells those let in, one after the other: what they do in answer may let in more, who then queue up behind, not on the stack. */
-  #admitAll(): void {
-    if (this.#admitting) return
-    this.#admitting = true
+  private admitAll(): void {
+    if (this.admitting) return
+    this.admitting = true
     try {
-      for (let ticket = this.#firstAdmitted; ticket !== null; ticket = this.#firstAdmitted) {
-        this.#firstAdmitted = ticket.nextAdmitted
-        if (this.#firstAdmitted === null) this.#lastAdmitted = null
-        this.#admit(ticket.owner)
+      for (let ticket = this.firstAdmitted; ticket !== null; ticket = this.firstAdmitted) {
+        this.firstAdmitted = ticket.nextAdmitted
+        if (this.firstAdmitted === null) this.lastAdmitted = null
+        this.tell(ticket.owner)
       }
     } finally {
-      this.#admitting = false
+      this.admitting = false
     }
   }
 
-  #node(key: string): Node {
-    const known = this.#nodes.get(key)
+  private nodeAt(key: string): Node {
+    const known = this.nodes.get(key)
     if (known !== undefined) return known
     const node = new Node(key)
-    this.#nodes.set(key, node)
-    if (this.#nodes.size > this.#sweepAbove || this.#sweep !== null) this.#sweepSome()
+    this.nodes.set(key, node)
+    if (this.nodes.size > this.sweepAbove || this.sweeper !== null) this.sweepSome()
     return node
   }
 
   /** Drops idle nodes, a few at a time. A dropped node counts one X that never leaves, so that a footprint that still points at it cannot enter. */
-  #sweepSome(): void {
-    this.#sweep ??= this.#nodes.values()
+  private sweepSome(): void {
+    this.sweeper ??= this.nodes.values()
     for (let i = 0; i < SWEPT_PER_NODE; i++) {
-      const { value: node, done } = this.#sweep.next()
+      const { value: node, done } = this.sweeper.next()
       if (done) {
-        this.#sweep = null
-        this.#sweepAbove = Math.max(KEPT_NODES, 2 * this.#nodes.size)
+        this.sweeper = null
+        this.sweepAbove = Math.max(KEPT_NODES, 2 * this.nodes.size)
         return
       }
       if (!node.idle) continue
-      this.#nodes.delete(node.key)
+      this.nodes.delete(node.key)
       node.x = DROPPED
     }
   }
 
   /** Points a footprint at living nodes again; false when it did so already. */
-  #revive(footprint: Footprint): boolean {
+  private revive(footprint: Footprint): boolean {
     const { nodes, claims } = footprint
     let revived = false
     for (let i = 0; i < nodes.length; i++) {
       if (nodes[i]!.x !== DROPPED) continue
-      nodes[i] = this.#node(claims.list[i]!.key)
+      nodes[i] = this.nodeAt(claims.list[i]!.key)
       revived = true
     }
     return revived
