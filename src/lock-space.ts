@@ -297,7 +297,7 @@ export class LockSpace implements AsyncDisposable {
     const late = new Promise<readonly Holder[]>((resolve) => {
       timer = setTimeout(resolve, ASK_HOLDERS_MS, [])
     })
-    const asked = this.engine.inspect().then((seen) => inTheWay(seen, claims.list, id))
+    const asked = this.engine.inspect({ quick: true }).then((seen) => inTheWay(seen, claims.list, id))
     const holders = await Promise.race([asked.catch(() => []), late])
     clearTimeout(timer)
     return holders
@@ -306,7 +306,7 @@ export class LockSpace implements AsyncDisposable {
   private refuseToWaitForItself(claims: Claims, request: WaitingRequest): void {
     const own = this.chain?.getStore()
     if (own === undefined || own.length === 0) return
-    void this.engine.inspect().then(
+    void this.engine.inspect({ quick: true }).then(
       (seen) => {
         const held = new Set(own.filter((lease) => lease.valid).map((lease) => lease.token.toString()))
         const { pid, thread } = owner()

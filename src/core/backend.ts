@@ -64,8 +64,12 @@ export interface Backend {
   tryAcquire(claims: Claims, name: string | undefined): Lease | null | Promise<Lease | null>
   /** Grants the claims when it is their turn. On failure nothing is left behind. */
   acquire(claims: Claims, wait: Wait): Promise<Lease>
-  /** Who holds and who waits, of every process that shares the space. */
-  inspect(): Promise<Inspection>
+  /**
+   * Who holds and who waits, of every process that shares the space.
+   *
+   * @param options.quick only what can be had within milliseconds.
+   */
+  inspect(options?: { readonly quick?: boolean }): Promise<Inspection>
   /** Frees what the engine needed. Called once, when no lease and no waiter is left. */
   close(): Promise<void>
 }

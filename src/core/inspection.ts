@@ -41,6 +41,10 @@ export interface Inspection {
   readonly holders: readonly Holder[]
   /** In the order in which they came. */
   readonly waiters: readonly Waiter[]
+  /**
+   * Processes that hold something but did not say what: stopped, or too busy to answer, or commands to which a process that is gone left its lock.
+   */
+  readonly silent: readonly Owner[]
 }
 
 /** True when two sets of claims cannot be held at once. */
@@ -65,7 +69,7 @@ export function inspectionOf(backend: string, holders: readonly Holder[], waitin
     const before = [...holders, ...line.slice(0, place)]
     return { ...waiter, waitsFor: before.filter((other) => exclude(other.claims, waiter.claims)).map((other) => other.id) }
   })
-  return { backend, holders, waiters }
+  return { backend, holders, waiters, silent: [] }
 }
 
 /**

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Notices that the lock directory, or a file in it, is removed or replaced while it is in use.
+import { IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, type Inotify } from '../../native/inotify.ts'
+import type { LockDirectory } from './directory.ts'
+
+const EVENTS = IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF
+/** Without inotify. */
+const BLIND_LOOK_MS = 1000
+/** Many files removed at once are one look. */
+const SETTLE_MS = 1
+
+export class DirectoryWatch {
+  private readonly verify: () => void
+  private unwatch: (() => void)[] = []
+  private settling: NodeJS.Timeout | null = null
+  private looking: NodeJS.Timeout | null = null
+
+  constructor(directory: LockDirectory, inotify: Inotify | null, verify: () => void) {
+    this.verify = verify
+    const listener = ({ name }: { name: string }): void => {
+      // Temporary files of our own come and go beside the lock files.
+      if (!name.endsWith('.new')) this.settle()
+    }
+    try {
+      if (inotify === null) throw new Error('no inotify')
+      for (const path of [directory.path, directory.file('shards')]) this.unwatch.push(inotify.watch(path, EVENTS, listener))
+    } catch {
+      this.looking = setInterval(verify, BLIND_LOOK_MS)
+      this.looking.unref()
+    }
+  }
+
+  close(): void {
+    for (const unwatch of this.unwatch.splice(0)) unwatch()
+    if (this.settling !== null) clearTimeout(this.settling)
+    if (this.looking !== null) clearInterval(this.looking)
+  }
+
+  private settle(): void {
+    this.settling ??= setTimeout(() => {
+      this.settling = null
+      this.verify()
+    }, SETTLE_MS)
+  }
+}

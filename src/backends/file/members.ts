@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Who holds what, asked on demand. Every process that takes part listens on a socket in the directory and answers with what its own memory
+// knows, so a lock costs nothing for it, and a dead process answers nothing. What the living do not explain, the kernel's own lists do.
+import * as fs from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { basename } from 'node:path'
+import type { Holder, Owner } from '../../core/inspection.ts'
+import { owner } from '../../owner.ts'
+import type { LockDirectory } from './directory.ts'
+
+const ANSWER_MS = 300
+const LARGEST_ANSWER = 64 * 2 ** 20
+
+/** What one process answers. */
+export interface MemberAnswer {
+  readonly owner: Owner
+  readonly holders: readonly Holder[]
+  readonly waiters: readonly Holder[]
+}
+
+let sockets = 0
+
+/** This process's own ear. */
+export class Member {
+  readonly name: string
+  private readonly directory: LockDirectory
+  private readonly answer: () => MemberAnswer
+  private server: Server | null = null
+  private folder = -1
+
+  constructor(directory: LockDirectory, answer: () => MemberAnswer) {
+    const { pid, thread } = owner()
+    this.directory = directory
+    this.answer = answer
+    this.name = `${pid}.${thread}.${++sockets}.${Math.random().toString(36).slice(2, 8)}`
+  }
+
+  /** Begins to listen. A directory in which that is impossible works all the same: this process is then shown as silent. */
+  listen(): void {
+    if (this.server !== null) return
+    this.server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.end(JSON.stringify(this.answer()))
+    })
+    this.server.on('error', () => undefined)
+    this.server.unref()
+    try {
+      this.folder = fs.openSync(this.directory.file('members'), 'r')
+    } catch {
+      return
+    }
+    this.server.listen({ path: throughFolder(this.folder, this.name), exclusive: true, readableAll: true, writableAll: true })
+    // Listening is done, but for its event, when listen() returns.
+    leaving.add(this)
+  }
+
+  close(): void {
+    leaving.delete(this)
+    this.server?.close()
+    this.server = null
+    try {
+      fs.rmSync(this.directory.file('members', this.name), { force: true })
+    } catch {}
+    if (this.folder >= 0) fs.closeSync(this.folder)
+    this.folder = -1
+  }
+}
+
+/** Sockets are files that outlive their process: those of a process that ends in order are removed, the others by whoever asks next. */
+const leaving: Set<Member> = new Set()
+process.once('exit', () => {
+  for (const member of leaving) member.close()
+})
+
+/** The address of a socket may have 107 bytes only, wherever the directory lies: it is named through an open descriptor of its folder. */
+function throughFolder(folder: number, name: string): string {
+  return `/proc/self/fd/${folder}/${name}`
+}
+
+/** Asks all members but `self`. Those that take longer than {@link ANSWER_MS} are named as silent. */
+export async function askMembers(directory: LockDirectory, self: string): Promise<{ answers: MemberAnswer[]; silent: number[] }> {
+  const names = fs.readdirSync(directory.file('members')).filter((name) => name !== self)
+  if (names.length === 0) return { answers: [], silent: [] }
+  const folder = fs.openSync(directory.file('members'), 'r')
+  const answers: MemberAnswer[] = []
+  const silent: number[] = []
+  try {
+    await Promise.all(
+      names.map(async (name) => {
+        const answer = await ask(throughFolder(folder, name))
+        if (answer === 'dead') fs.rmSync(directory.file('members', name), { force: true })
+        else if (answer === 'silent') silent.push(Number.parseInt(name, 10))
+        else answers.push(answer)
+      }),
+    )
+  } finally {
+    fs.closeSync(folder)
+  }
+  return { answers, silent }
+}
+
+function ask(path: string): Promise<MemberAnswer | 'dead' | 'silent'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const socket = connect(path)
+    const timer = setTimeout(() => finish('silent'), ANSWER_MS)
+    const finish = (answer: MemberAnswer | 'dead' | 'silent'): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.on('data', (chunk) => {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > LARGEST_ANSWER) finish('silent')
+    })
+    socket.on('end', () => finish(parse(Buffer.concat(chunks).toString())))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      finish(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'dead' : 'silent'),
+    )
+  })
+}
+
+function parse(text: string): MemberAnswer | 'silent' {
+  try {
+    const answer = JSON.parse(text) as MemberAnswer
+    return Array.isArray(answer.holders) && Array.isArray(answer.waiters) ? answer : 'silent'
+  } catch {
+    return 'silent'
+  }
+}
+
+/**
+ * Processes with an open shard file through which something is locked, as the kernel lists them (proc(5), fdinfo): also those that are stopped, and
+ * commands that inherited a lock from a process that is gone. Other users' processes are hidden from us, unless we are root.
+ */
+export function processesWithLocks(directory: LockDirectory): Owner[] {
+  const shards = `${fs.realpathSync(directory.file('shards'))}/`
+  const found: Owner[] = []
+  for (const entry of fs.readdirSync('/proc')) {
+    const pid = Number(entry)
+    if (Number.isInteger(pid) && holdsLock(pid, shards)) found.push({ pid, thread: 0, host: owner().host, command: commandOf(pid) })
+  }
+  return found
+}
+
+function holdsLock(pid: number, shards: string): boolean {
+  try {
+    return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      try {
+        return (
+          fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(shards) &&
+          fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').includes('lock:')
+        )
+      } catch {
+        return false
+      }
+    })
+  } catch {
+    return false
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    const [program = '', ...rest] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
+    return [basename(program), ...rest].join(' ').slice(0, 200)
+  } catch {
+    return ''
+  }
+}
