@@ -44,7 +44,7 @@ function calls(): Calls {
       init: library.func('int inotify_init1(int flags)') as Calls['init'],
       add: library.func('int inotify_add_watch(int fd, str path, uint32_t mask)') as Calls['add'],
       remove: library.func('int inotify_rm_watch(int fd, int wd)') as Calls['remove'],
-      read: library.func('ssize_t read(int fd, void *buffer, size_t length)') as Calls['read'],
+      read: library.func('intptr_t read(int fd, void *buffer, size_t length)') as Calls['read'],
       close: library.func('int close(int fd)') as Calls['close'],
     }
   }

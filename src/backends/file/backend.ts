@@ -8,6 +8,7 @@ import { type Holder, type Inspection, inspectionOf } from '../../core/inspectio
 import { type Lease, LeaseList } from '../../core/lease.ts'
 import { LockTable } from '../../core/lock-table.ts'
 import { join, type Mode } from '../../core/mode.ts'
+import type { Inotify } from '../../native/inotify.ts'
 import { owner } from '../../owner.ts'
 import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
@@ -35,6 +36,7 @@ const SUPPORTS: Supports = {
 /** What is open of a lock directory. */
 interface Parts {
   readonly directory: LockDirectory
+  readonly inotify: Inotify | null
   readonly space: SpaceLock
   readonly tokens: TokenClock
   readonly shards: Shards
@@ -211,6 +213,7 @@ export class FileBackend implements Backend, Taker {
     member.listen()
     return {
       directory,
+      inotify,
       space,
       tokens,
       member,
@@ -235,12 +238,12 @@ export class FileBackend implements Backend, Taker {
   }
 
   private closeParts(): void {
-    const { member, watch, shards, space } = this.parts
+    const { member, watch, shards, space, inotify } = this.parts
     member.close()
     watch.close()
     shards.close()
     space.close()
-    releaseInotify()
+    releaseInotify(inotify)
   }
 
   private backOut(plan: Plan, entries: number): void {

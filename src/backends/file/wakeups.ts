@@ -19,15 +19,17 @@ let keepers = 0
 export function acquireInotify(): Inotify | null {
   try {
     shared ??= new Inotify()
-  } catch {
+  } catch (error) {
+    // None left for this user, or no descriptor: looking often has to do. Anything else is a defect, and shows.
+    if ((error as NodeJS.ErrnoException).code !== 'EMFILE' && (error as NodeJS.ErrnoException).code !== 'ENFILE') throw error
     return null
   }
   keepers++
   return shared
 }
 
-export function releaseInotify(): void {
-  if (--keepers > 0) return
+export function releaseInotify(inotify: Inotify | null): void {
+  if (inotify === null || --keepers > 0) return
   shared?.close()
   shared = null
 }
