@@ -3,23 +3,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { memoryBackend } from './backends/memory.ts'
 import type { Backend } from './core/backend.ts'
-import { type Claims, claimsOf } from './core/claims.ts'
+import type { Claims } from './core/claims.ts'
 import { invalid, LockError } from './core/errors.ts'
 import { events } from './core/events.ts'
 import { type Holder, type Inspection, inTheWay, waitsThrough } from './core/inspection.ts'
 import type { Lease } from './core/lease.ts'
-import { type LockNode, type PathLike, type PathStyle, parsePath } from './core/path.ts'
+import type { PathStyle } from './core/path.ts'
 import { owner } from './owner.ts'
+import { closed, lost, reentrant, timedOut } from './refusals.ts'
+import { type LockRequest, type Paths, RequestReader } from './request.ts'
 import { WaitingRequest, WaitingRoom } from './waiting.ts'
-
-/** One path, or a list of paths. A path given as segments goes inside a list: `[['a', 'b']]`. A ready-made node is a path too. */
-export type Paths = string | LockNode | readonly (PathLike | LockNode)[]
-
-/** Sub-trees to read and to write, taken whole or not at all. Either may be left out. */
-export interface LockRequest {
-  readonly read?: Paths | undefined
-  readonly write?: Paths | undefined
-}
 
 export interface TryOptions {
   /** Shown to people who ask who holds what; means nothing else. */
@@ -48,15 +41,14 @@ export interface CloseOptions {
   readonly timeout?: number | undefined
 }
 
+export type { LockRequest, Paths }
+
 /** What runs under a lock. */
 export type Work<Result> = (lease: Lease) => Result | Promise<Result>
 
-/** How many paths a space remembers the claims of. Twice as many are kept at most. */
-const REMEMBERED_PATHS = 4096
 /** How long a time-out may be late because the holders were asked who they are, in milliseconds. */
 const ASK_HOLDERS_MS = 100
 
-const NO_NODES: readonly LockNode[] = []
 const NO_OPTIONS: LockOptions = {}
 
 /**
@@ -71,13 +63,9 @@ const NO_OPTIONS: LockOptions = {}
  */
 export class LockSpace implements AsyncDisposable {
   private readonly engine: Backend
-  private readonly style: PathStyle
+  private readonly requests: RequestReader
   private readonly room: WaitingRoom
   private readonly chain: AsyncLocalStorage<readonly Lease[]> | null
-  private readClaims = new Map<string, Claims>()
-  private writeClaims = new Map<string, Claims>()
-  private olderReadClaims = new Map<string, Claims>()
-  private olderWriteClaims = new Map<string, Claims>()
   private closing: Promise<void> | null = null
 
   /** @param backend the engine; without one, a lock table in this thread's memory. The space owns it, and closes it. */
@@ -87,8 +75,8 @@ export class LockSpace implements AsyncDisposable {
       throw invalid(`paths is "absolute" or "object-key", not ${JSON.stringify(paths)}.`)
     }
     this.engine = backend
-    this.style = paths
-    this.room = new WaitingRoom(backend.name, ({ claims, patience, id }) => this.timedOut(claims, patience.timeout ?? 0, id))
+    this.requests = new RequestReader(paths)
+    this.room = new WaitingRoom(backend.name, ({ claims, patience, id }) => this.outOfTime(claims, patience.timeout ?? 0, id))
     this.chain = detectReentrancy ? new AsyncLocalStorage() : null
   }
 
@@ -110,7 +98,7 @@ export class LockSpace implements AsyncDisposable {
   /** Shares these sub-trees with other readers, and keeps writers out. */
   read(paths: Paths, options?: LockOptions): Promise<Lease> {
     try {
-      return this.acquire(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
+      return this.acquire(this.requests.toRead(paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -119,7 +107,7 @@ export class LockSpace implements AsyncDisposable {
   /** Has these sub-trees alone. */
   write(paths: Paths, options?: LockOptions): Promise<Lease> {
     try {
-      return this.acquire(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
+      return this.acquire(this.requests.toWrite(paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -128,7 +116,7 @@ export class LockSpace implements AsyncDisposable {
   /** Several sub-trees to read and to write, all or nothing: `lock({ read: '/from', write: '/to' })`. */
   lock(request: LockRequest, options?: LockOptions): Promise<Lease> {
     try {
-      return this.acquire(this.claimsOfRequest(request), options)
+      return this.acquire(this.requests.request(request), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -137,7 +125,7 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link read}, but null when somebody is in the way. */
   tryRead(paths: Paths, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.tryAcquire(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
+      return this.tryAcquire(this.requests.toRead(paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -146,7 +134,7 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link write}, but null when somebody is in the way. */
   tryWrite(paths: Paths, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.tryAcquire(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
+      return this.tryAcquire(this.requests.toWrite(paths), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -155,7 +143,7 @@ export class LockSpace implements AsyncDisposable {
   /** As {@link lock}, but null when somebody is in the way. */
   tryLock(request: LockRequest, options?: TryOptions): Promise<Lease | null> {
     try {
-      return this.tryAcquire(this.claimsOfRequest(request), options)
+      return this.tryAcquire(this.requests.request(request), options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -167,17 +155,17 @@ export class LockSpace implements AsyncDisposable {
    * @throws LockError `LOCK_UNSUPPORTED` where the engine is asked over a network (`backend.supports.immediate` is false).
    */
   tryLockSync(request: LockRequest, options?: TryOptions): Lease | null {
-    return this.trySync(this.claimsOfRequest(request), options)
+    return this.trySync(this.requests.request(request), options)
   }
 
   /** As {@link tryRead}, but answers synchronously; see {@link tryLockSync}. */
   tryReadSync(paths: Paths, options?: TryOptions): Lease | null {
-    return this.trySync(typeof paths === 'string' ? this.claimsToRead(paths) : this.claims(paths, undefined), options)
+    return this.trySync(this.requests.toRead(paths), options)
   }
 
   /** As {@link tryWrite}, but answers synchronously; see {@link tryLockSync}. */
   tryWriteSync(paths: Paths, options?: TryOptions): Lease | null {
-    return this.trySync(typeof paths === 'string' ? this.claimsToWrite(paths) : this.claims(undefined, paths), options)
+    return this.trySync(this.requests.toWrite(paths), options)
   }
 
   /**
@@ -211,7 +199,7 @@ export class LockSpace implements AsyncDisposable {
 
   /** Everybody whom a request for these sub-trees would have to wait for at this moment. */
   async blockers(request: LockRequest): Promise<readonly Holder[]> {
-    return inTheWay(await this.engine.inspect(), this.claimsOfRequest(request).list)
+    return inTheWay(await this.engine.inspect(), this.requests.request(request).list)
   }
 
   /**
@@ -281,14 +269,12 @@ export class LockSpace implements AsyncDisposable {
   }
 
   private async refused(claims: Claims): Promise<never> {
-    throw await this.timedOut(claims, 0)
+    throw await this.outOfTime(claims, 0)
   }
 
-  private async timedOut(claims: Claims, timeoutMs: number, id?: string): Promise<LockError> {
+  private async outOfTime(claims: Claims, timeoutMs: number, id?: string): Promise<LockError> {
     const holders = await this.whoIsInTheWay(claims, id)
-    const wanted = [...claims.read.map((key) => `read ${key}`), ...claims.write.map((key) => `write ${key}`)].slice(0, 5).join(', ')
-    const waited = timeoutMs === 0 ? 'It is busy now' : `Not granted within ${timeoutMs} ms`
-    return new LockError('LOCK_TIMEOUT', `${waited}: ${wanted}.${describeHolders(holders)}`, { holders })
+    return timedOut(claims, timeoutMs, holders)
   }
 
   /** Asks, but not for long, and never fails: it only serves a message. */
@@ -353,62 +339,6 @@ export class LockSpace implements AsyncDisposable {
     await leases.empty()
     await this.engine.close()
   }
-
-  private claimsOfRequest(request: LockRequest): Claims {
-    if (typeof request !== 'object' || request === null || Array.isArray(request)) {
-      throw invalid('A request is an object: { read: paths, write: paths }.')
-    }
-    for (const key of Object.keys(request)) {
-      if (key !== 'read' && key !== 'write') throw invalid(`A request has "read" and "write", not ${JSON.stringify(key)}.`)
-    }
-    const { read, write } = request
-    if (write === undefined && typeof read === 'string') return this.claimsToRead(read)
-    if (read === undefined && typeof write === 'string') return this.claimsToWrite(write)
-    return this.claims(read, write)
-  }
-
-  private claims(read: Paths | undefined, write: Paths | undefined): Claims {
-    return claimsOf(this.nodes(read, 'read'), this.nodes(write, 'write'))
-  }
-
-  private nodes(paths: Paths | undefined, role: string): readonly LockNode[] {
-    if (paths === undefined) return NO_NODES
-    if (isNode(paths)) return [paths]
-    if (typeof paths === 'string') return [parsePath(paths, this.style)]
-    if (!Array.isArray(paths)) throw invalid(`"${role}" is a path or a list of paths, not ${paths === null ? 'null' : typeof paths}.`)
-    return paths.map((path) => (isNode(path) ? path : parsePath(path, this.style)))
-  }
-
-  // Most programs ask for the same paths again and again: their claims, with what the backend worked out of them, are remembered. Two
-  // generations of them, so that forgetting costs nothing: when the younger is full it becomes the older, and the older is dropped.
-
-  private claimsToRead(path: string): Claims {
-    const known = this.readClaims.get(path)
-    if (known !== undefined) return known
-    if (this.readClaims.size >= REMEMBERED_PATHS) {
-      this.olderReadClaims = this.readClaims
-      this.readClaims = new Map()
-    }
-    const claims = this.olderReadClaims.get(path) ?? claimsOf([parsePath(path, this.style)], NO_NODES)
-    this.readClaims.set(path, claims)
-    return claims
-  }
-
-  private claimsToWrite(path: string): Claims {
-    const known = this.writeClaims.get(path)
-    if (known !== undefined) return known
-    if (this.writeClaims.size >= REMEMBERED_PATHS) {
-      this.olderWriteClaims = this.writeClaims
-      this.writeClaims = new Map()
-    }
-    const claims = this.olderWriteClaims.get(path) ?? claimsOf(NO_NODES, [parsePath(path, this.style)])
-    this.writeClaims.set(path, claims)
-    return claims
-  }
-}
-
-function isNode(value: unknown): value is LockNode {
-  return typeof value === 'object' && value !== null && 'key' in value && 'ancestors' in value
 }
 
 /** Releases at the end of a `with…`; answers what the caller must see: the loss if there was one, else the work's own error. */
@@ -417,31 +347,6 @@ async function ended(lease: Lease, error: unknown): Promise<unknown> {
   await lease.release()
   if (!lostMeanwhile) return error
   return lost('The lease was lost while the work was under way: somebody else may have been in.', error ?? lease.signal.reason)
-}
-
-function lost(message: string, cause: unknown): LockError {
-  return new LockError('LOCK_LOST', message, { cause })
-}
-
-function closed(): LockError {
-  return new LockError('LOCK_CLOSED', 'The lock space is closed.')
-}
-
-function reentrant(claims: Claims, own: Holder): LockError {
-  const wanted = [...claims.read, ...claims.write].join(', ')
-  const held = [...own.read, ...own.write].join(', ')
-  const message = `This task would wait for itself: it asks for ${wanted}, and holds ${held} (token ${own.token}${own.name === null ? '' : `, "${own.name}"`}).`
-  return new LockError('LOCK_REENTRANT', message, { holders: [own] })
-}
-
-function describeHolders(holders: readonly Holder[]): string {
-  const [first, ...others] = holders
-  if (first === undefined) return ''
-  const { read, write, since, state } = first
-  const what = [...read.map((key) => `read ${key}`), ...write.map((key) => `write ${key}`)].slice(0, 3).join(', ')
-  const who = `${first.name === null ? '' : `"${first.name}", `}process ${first.owner.pid} on ${first.owner.host} (${first.owner.command})`
-  const more = others.length === 0 ? '' : ` And ${others.length} more.`
-  return ` In the way: ${who} ${state === 'waiting' ? 'waits' : 'holds'} since ${since}: ${what}.${more}`
 }
 
 function checkOptions(options: LockOptions): void {

@@ -6,6 +6,7 @@ import type { Claims } from './core/claims.ts'
 import { events } from './core/events.ts'
 import { type Linked, LinkedList } from './core/linked-list.ts'
 import { owner } from './owner.ts'
+import { describeRequest } from './refusals.ts'
 import { turnTime } from './turn-clock.ts'
 
 /** A wait longer than this is worth a process warning, once for each request. */
@@ -130,13 +131,13 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
 
   warn(now: number): void {
     this.warned = true
-    const { read, write } = this.claims
-    const wanted = [...read.map((key) => `read ${key}`), ...write.map((key) => `write ${key}`)]
-    const shown = wanted.length > 3 ? `${wanted.slice(0, 3).join(', ')} and ${wanted.length - 3} more` : wanted.join(', ')
-    process.emitWarning(`A request has waited ${Math.round((now - this.since) / 1000)} s for: ${shown}. inspect() says for whom.`, {
-      type: 'HoldfastWarning',
-      code: 'HOLDFAST_LONG_WAIT',
-    })
+    process.emitWarning(
+      `A request has waited ${Math.round((now - this.since) / 1000)} s for: ${describeRequest(this.claims)}. inspect() says for whom.`,
+      {
+        type: 'HoldfastWarning',
+        code: 'HOLDFAST_LONG_WAIT',
+      },
+    )
   }
 
   /** A timer longer than the platform's longest would fire at once: it is taken in several steps. */
