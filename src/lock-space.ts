@@ -9,6 +9,7 @@ import { events } from './core/events.ts'
 import { type Holder, type Inspection, inTheWay, waitsThrough } from './core/inspection.ts'
 import type { Lease } from './core/lease.ts'
 import type { PathStyle } from './core/path.ts'
+import { LongTimer } from './long-timer.ts'
 import { owner } from './owner.ts'
 import { closed, lost, reentrant, timedOut } from './refusals.ts'
 import { type LockRequest, type Paths, RequestReader } from './request.ts'
@@ -66,6 +67,8 @@ export class LockSpace implements AsyncDisposable {
   private readonly requests: RequestReader
   private readonly room: WaitingRoom
   private readonly chain: AsyncLocalStorage<readonly Lease[]> | null
+  /** Questions to an engine that answers through promises. */
+  private readonly underWay = new Set<Promise<unknown>>()
   private closing: Promise<void> | null = null
 
   /** @param backend the engine; without one, a lock table in this thread's memory. The space owns it, and closes it. */
@@ -199,7 +202,8 @@ export class LockSpace implements AsyncDisposable {
 
   /** Everybody whom a request for these sub-trees would have to wait for at this moment. */
   async blockers(request: LockRequest): Promise<readonly Holder[]> {
-    return inTheWay(await this.engine.inspect(), this.requests.request(request).list)
+    const claims = this.requests.request(request)
+    return inTheWay(await this.engine.inspect(), claims, this.engine.prefer === 'writers')
   }
 
   /**
@@ -208,6 +212,11 @@ export class LockSpace implements AsyncDisposable {
    * fires). Calling it again answers the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
+    try {
+      if (options.timeout !== undefined) checkTimeout(options.timeout)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.closing ??= this.shutDown(options)
     return this.closing
   }
@@ -229,8 +238,9 @@ export class LockSpace implements AsyncDisposable {
     return Promise.resolve(lease)
   }
 
+  /** An engine that answers through promises: closing waits for its answers. */
   private async acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
-    if (options.timeout !== 0) return await this.waitFor(claims, options)
+    if (options.timeout !== 0) return await this.tracked(this.waitFor(claims, options))
     const lease = await this.tryAcquire(claims, options)
     return lease ?? (await this.refused(claims))
   }
@@ -239,11 +249,21 @@ export class LockSpace implements AsyncDisposable {
     if (this.closing !== null) throw closed()
     if (options !== undefined) checkOptions(options)
     const answer = this.engine.tryAcquire(claims, options?.name)
-    if (!events.acquire.hasSubscribers) return Promise.resolve(answer)
-    return Promise.resolve(answer).then((lease) => {
-      if (lease !== null) events.acquire.publish({ lease, waitedMs: 0 })
-      return lease
+    const lease = answer instanceof Promise ? this.tracked(answer) : Promise.resolve(answer)
+    if (!events.acquire.hasSubscribers) return lease
+    return lease.then((granted) => {
+      if (granted !== null) events.acquire.publish({ lease: granted, waitedMs: 0 })
+      return granted
     })
+  }
+
+  private tracked<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const done = (): void => {
+      this.underWay.delete(answer)
+    }
+    this.underWay.add(answer)
+    answer.then(done, done)
+    return answer
   }
 
   private trySync(claims: Claims, options: TryOptions | undefined): Lease | null {
@@ -283,7 +303,7 @@ export class LockSpace implements AsyncDisposable {
     const late = new Promise<readonly Holder[]>((resolve) => {
       timer = setTimeout(resolve, ASK_HOLDERS_MS, [])
     })
-    const asked = this.engine.inspect({ quick: true }).then((seen) => inTheWay(seen, claims.list, id))
+    const asked = this.engine.inspect({ quick: true }).then((seen) => inTheWay(seen, claims, this.engine.prefer === 'writers', id))
     const holders = await Promise.race([asked.catch(() => []), late])
     clearTimeout(timer)
     return holders
@@ -322,22 +342,23 @@ export class LockSpace implements AsyncDisposable {
   }
 
   private async shutDown({ timeout }: CloseOptions): Promise<void> {
-    if (timeout !== undefined) checkTimeout(timeout)
-    this.room.dismiss(closed())
-    const { leases } = this.engine
-    if (leases.size > 0 && timeout !== undefined) {
-      let timer: NodeJS.Timeout | undefined
-      await Promise.race([
-        leases.empty(),
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, timeout)
-        }),
-      ])
-      clearTimeout(timer)
-      for (const lease of [...leases]) await lease.revoke(lost('The lock space was closed before its work was done.', closed()))
+    this.room.dismiss(closed(), this.engine.prefer === 'writers')
+    const quiet = this.quiet()
+    if (timeout !== undefined) {
+      const timer = new LongTimer()
+      await Promise.race([quiet, new Promise<void>((resolve) => timer.start(timeout, resolve))])
+      timer.stop()
+      const reason = lost('The lock space was closed before its work was done.', closed())
+      await Promise.all(Array.from(this.engine.leases, (lease) => lease.revoke(reason)))
     }
-    await leases.empty()
+    await quiet
     await this.engine.close()
+  }
+
+  /** Resolves when no request is under way and no lease is left. */
+  private async quiet(): Promise<void> {
+    await Promise.allSettled(this.underWay)
+    await this.engine.leases.empty()
   }
 }
 

@@ -97,5 +97,11 @@ export class RequestReader {
 }
 
 function isNode(value: unknown): value is LockNode {
-  return typeof value === 'object' && value !== null && 'key' in value && 'ancestors' in value
+  if (typeof value !== 'object' || value === null || !('key' in value) || !('ancestors' in value)) return false
+  const { key, ancestors } = value
+  if (typeof key !== 'string') throw invalid('The key of a node is a string.')
+  if (!Array.isArray(ancestors) || !ancestors.every((one) => typeof one === 'string')) {
+    throw invalid(`The ancestors of the node ${JSON.stringify(key)} are a list of keys.`)
+  }
+  return true
 }

@@ -5,13 +5,12 @@ import type { Wait } from './core/backend.ts'
 import type { Claims } from './core/claims.ts'
 import { events } from './core/events.ts'
 import { type Linked, LinkedList } from './core/linked-list.ts'
+import { LongTimer } from './long-timer.ts'
 import { owner } from './owner.ts'
 import { describeRequest } from './refusals.ts'
-import { turnTime } from './turn-clock.ts'
 
 /** A wait longer than this is worth a process warning, once for each request. */
 const LONG_WAIT_MS = 10_000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The waiting requests of one lock space. */
 export class WaitingRoom {
@@ -39,9 +38,11 @@ export class WaitingRoom {
     this.requests.remove(request)
   }
 
-  /** Withdraws every waiting request. */
-  dismiss(reason: unknown): void {
-    for (const request of [...this.requests]) request.withdraw(reason)
+  /** Withdraws every waiting request, from the end of the line: the going of one lets in none of those that are still to go. */
+  dismiss(reason: unknown, writersFirst = false): void {
+    const line = [...this.requests].reverse()
+    const overtaken = writersFirst ? line.filter(({ claims }) => claims.write.length === 0) : []
+    for (const request of [...overtaken, ...line]) request.withdraw(reason)
   }
 
   private watch(afterMs: number): void {
@@ -69,20 +70,45 @@ export interface Patience {
   readonly timeout?: number | undefined
 }
 
+/** The requests that wait under a signal: one listener for all of them, as a signal with many listeners warns of a leak. */
+const listening = new WeakMap<AbortSignal, { readonly requests: Set<WaitingRequest>; readonly listener: () => void }>()
+
+function listen(signal: AbortSignal, request: WaitingRequest): void {
+  let known = listening.get(signal)
+  if (known === undefined) {
+    const requests = new Set<WaitingRequest>()
+    const listener = (): void => {
+      for (const one of [...requests]) one.withdraw(signal.reason)
+    }
+    known = { requests, listener }
+    listening.set(signal, known)
+    signal.addEventListener('abort', listener)
+  }
+  known.requests.add(request)
+}
+
+function unlisten(signal: AbortSignal, request: WaitingRequest): void {
+  const known = listening.get(signal)
+  if (!known?.requests.delete(request) || known.requests.size > 0) return
+  listening.delete(signal)
+  signal.removeEventListener('abort', known.listener)
+}
+
 let requests = 0
 
 export class WaitingRequest implements Wait, Linked<WaitingRequest> {
   previous: WaitingRequest | null = null
   next: WaitingRequest | null = null
   warned = false
-  readonly since: number = turnTime()
+  readonly since: number = Date.now()
   readonly claims: Claims
   readonly patience: Patience
   private readonly room: WaitingRoom
   private readonly number: number = ++requests
   private giveUp: ((reason: unknown) => void) | null = null
   private began = false
-  private timer: NodeJS.Timeout | null = null
+  private ended = false
+  private readonly timer: LongTimer = new LongTimer()
 
   constructor(room: WaitingRoom, claims: Claims, patience: Patience) {
     this.room = room
@@ -105,28 +131,24 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
     this.began = true
     this.room.enter(this)
     const { signal, timeout } = this.patience
-    signal?.addEventListener('abort', this)
-    if (timeout !== undefined) this.startTimer(timeout)
+    if (signal !== undefined) listen(signal, this)
+    if (timeout !== undefined) this.timer.start(timeout, () => this.timeIsUp())
     if (events.wait.hasSubscribers) events.wait.publish({ backend: this.room.backend, claims: this.claims, name: this.name })
   }
 
   end(): void {
     this.giveUp = null
-    if (!this.began) return
+    if (!this.began || this.ended) return
+    this.ended = true
     this.room.leave(this)
-    this.patience.signal?.removeEventListener('abort', this)
-    if (this.timer !== null) clearTimeout(this.timer)
+    if (this.patience.signal !== undefined) unlisten(this.patience.signal, this)
+    this.timer.stop()
   }
 
   withdraw(reason: unknown): void {
     const giveUp = this.giveUp
     this.end()
     giveUp?.(reason)
-  }
-
-  /** The signal's abort event arrives here. */
-  handleEvent(): void {
-    this.withdraw(this.patience.signal?.reason)
   }
 
   warn(now: number): void {
@@ -138,12 +160,6 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
         code: 'HOLDFAST_LONG_WAIT',
       },
     )
-  }
-
-  /** A timer longer than the platform's longest would fire at once: it is taken in several steps. */
-  private startTimer(leftMs: number): void {
-    const step = Math.min(leftMs, LONGEST_TIMER_MS)
-    this.timer = setTimeout(() => (step < leftMs ? this.startTimer(leftMs - step) : this.timeIsUp()), step)
   }
 
   private timeIsUp(): void {

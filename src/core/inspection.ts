@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What `inspect()` answers: who holds, who waits, and who waits for whom. Everything here survives JSON.stringify.
-import type { Claim } from './claims.ts'
+import type { Claim, Claims } from './claims.ts'
 import { compatible } from './mode.ts'
 
 /** Where a holder or waiter lives, to be shown to people. */
@@ -73,15 +73,18 @@ export function inspectionOf(backend: string, holders: readonly Holder[], waitin
 }
 
 /**
- * Who stands in the way of a request: of one that waits, those that it waits for; of one that only tried, all whom it conflicts with.
+ * Who stands in the way of a request: of one that waits, those that it waits for; of one that only tried, all whom it would wait for.
  *
  * @param id the id of the request, if it waits.
  */
-export function inTheWay(seen: Inspection, claims: readonly Claim[], id?: string): readonly Holder[] {
+export function inTheWay(seen: Inspection, request: Claims, writersFirst: boolean, id?: string): readonly Holder[] {
   const everybody = [...seen.holders, ...seen.waiters]
   const waiter = seen.waiters.find((one) => one.id === id)
   if (waiter !== undefined) return everybody.filter((other) => waiter.waitsFor.includes(other.id))
-  return (id === undefined ? everybody : seen.holders).filter((other) => exclude(other.claims, claims))
+  const overtakes = writersFirst && request.write.length > 0
+  const before =
+    id === undefined ? everybody.filter((one) => !(overtakes && one.state === 'waiting' && one.write.length === 0)) : seen.holders
+  return before.filter((other) => exclude(other.claims, request.list))
 }
 
 /** Everybody for whom the waiting request `id` waits, directly or through others that wait. */

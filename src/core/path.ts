@@ -92,8 +92,15 @@ function utf8Length(text: string): number {
 }
 
 function bad(path: unknown, why: string): Error {
-  const text = typeof path === 'string' || Array.isArray(path) ? JSON.stringify(path) : String(path)
+  const text = shown(path)
   return invalid(`Not a path that can be locked: ${text.length > 200 ? `${text.slice(0, 200)}…` : text}: ${why}.`)
+}
+
+/** Whatever it is, without failing over it. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(shown).join(',')}]`
+  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value)
 }
 
 function nameOfType(value: unknown): string {
