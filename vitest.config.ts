@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { SummaryReporter } from './test/support/summary-reporter.ts'
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -8,6 +9,8 @@ const config: ViteUserConfig = defineConfig({
     hookTimeout: 30_000,
     pool: 'forks',
     maxWorkers: 2,
+    reporters: ['default', new SummaryReporter()],
+    coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
   },
 })
 
