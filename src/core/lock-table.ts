@@ -29,7 +29,7 @@ export interface LockTableOptions<Owner> {
 }
 
 /** Idle nodes are kept up to this number at least, since hot paths come back. */
-const KEPT_NODES = 1024
+const KEPT_NODES = 16_384
 /** While there are too many, each new node looks at this many old ones. */
 const SWEPT_PER_NODE = 8
 

@@ -8,7 +8,6 @@ import { type Holder, type Inspection, inspectionOf } from '../../core/inspectio
 import { type Lease, LeaseList } from '../../core/lease.ts'
 import { LockTable } from '../../core/lock-table.ts'
 import { join, type Mode } from '../../core/mode.ts'
-import type { Inotify } from '../../native/inotify.ts'
 import { owner } from '../../owner.ts'
 import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
@@ -21,7 +20,8 @@ import { type Shard, Shards } from './shard.ts'
 import { SpaceLock } from './space-lock.ts'
 import { type Place, type Plan, type Taker, Taking } from './taking.ts'
 import { TokenClock } from './tokens.ts'
-import { acquireInotify, releaseInotify, Wakeups } from './wakeups.ts'
+import { Wakeups } from './wakeups.ts'
+import { acquireWatcher, releaseWatcher, type Watcher } from './watcher.ts'
 
 const SUPPORTS: Supports = {
   scope: 'machine',
@@ -36,7 +36,7 @@ const SUPPORTS: Supports = {
 /** What is open of a lock directory. */
 interface Parts {
   readonly directory: LockDirectory
-  readonly inotify: Inotify | null
+  readonly watcher: Watcher | null
   readonly space: SpaceLock
   readonly tokens: TokenClock
   readonly shards: Shards
@@ -59,6 +59,8 @@ export class FileBackend implements Backend, Taker {
   private readonly regions = new Map<number, Region>()
   private keepRegions = KEPT_REGIONS
   private parts: Parts
+  /** Our parts belong to a directory that is not there any more. */
+  private stale = false
 
   constructor(directory: LockDirectory, prefer: Preference | undefined) {
     this.prefer = directory.policy(prefer)
@@ -92,6 +94,7 @@ export class FileBackend implements Backend, Taker {
   }
 
   plan(claims: Claims): Plan {
+    if (this.stale) this.openAnew()
     if (claims.memoOf === this) {
       const known = claims.memo as Plan
       if (allUsable(known.places)) return known
@@ -157,6 +160,7 @@ export class FileBackend implements Backend, Taker {
   }
 
   async inspect(options: { quick?: boolean } = {}): Promise<Inspection> {
+    if (this.stale) this.openAnew()
     const { answers, silent } = await askMembers(this.parts.directory, this.parts.member.name)
     const all = [this.ownAnswer(), ...answers]
     const waiters = all.flatMap((answer) => answer.waiters).sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0))
@@ -188,7 +192,7 @@ export class FileBackend implements Backend, Taker {
     }
     const takings = [...this.takings].filter((taking) => everything || taking.standsOn(gone))
     for (const taking of takings) taking.standBack()
-    if (everything) this.openAnew()
+    if (everything) this.stale = true
     this.loseThoseOn(gone)
     for (const taking of takings) taking.admitted()
   }
@@ -208,42 +212,42 @@ export class FileBackend implements Backend, Taker {
   private open(directory: LockDirectory): Parts {
     const space = new SpaceLock(directory)
     const tokens = new TokenClock(directory, space)
-    const inotify = acquireInotify()
+    const watcher = acquireWatcher()
     const member = new Member(directory, () => this.ownAnswer())
     member.listen()
     return {
       directory,
-      inotify,
+      watcher,
       space,
       tokens,
       member,
       shards: new Shards(directory),
-      wakeups: new Wakeups(inotify),
-      watch: new DirectoryWatch(directory, inotify, () => this.verify()),
+      wakeups: new Wakeups(watcher),
+      watch: new DirectoryWatch(directory, watcher, () => this.verify()),
     }
   }
 
-  /** The directory was removed, or another put in its place: what stands there now is used from now on. */
+  /** The directory was removed, or another put in its place: the first request after that uses what stands there then. */
   private openAnew(): void {
-    const { path } = this.parts.directory
     try {
-      const directory = new LockDirectory(path)
+      const directory = new LockDirectory(this.parts.directory.path)
       directory.policy(this.prefer)
       const parts = this.open(directory)
       this.closeParts()
       this.parts = parts
-    } catch {
-      // Tried again by the next request, whose caller can be told: nothing of the old parts is there any more, so it cannot succeed unnoticed.
+      this.stale = false
+    } catch (error) {
+      throw this.asLockError(error)
     }
   }
 
   private closeParts(): void {
-    const { member, watch, shards, space, inotify } = this.parts
+    const { member, watch, shards, space, watcher } = this.parts
     member.close()
     watch.close()
     shards.close()
     space.close()
-    releaseInotify(inotify)
+    releaseWatcher(watcher)
   }
 
   private backOut(plan: Plan, entries: number): void {
@@ -254,7 +258,7 @@ export class FileBackend implements Backend, Taker {
   /** After something was left: rings where other processes wait, and lets our own look again. */
   private tell(places: readonly Place[]): void {
     if (this.parts.space.othersWait()) {
-      for (const { region } of places) if (region.othersWaitHere()) region.shard.ring()
+      for (const { region } of places) if (!region.dropped && region.othersWaitHere()) region.shard.ring()
     }
     for (const { region } of places) if (region.somebodyHereWaits) setImmediate(() => region.tryAgain(false))
   }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Notices that the lock directory, or a file in it, is removed or replaced while it is in use.
-import { IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, type Inotify } from '../../native/inotify.ts'
 import type { LockDirectory } from './directory.ts'
+import type { Watcher } from './watcher.ts'
 
-const EVENTS = IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF
 /** Without inotify. */
 const BLIND_LOOK_MS = 1000
 /** Many files removed at once are one look. */
@@ -15,15 +14,15 @@ export class DirectoryWatch {
   private settling: NodeJS.Timeout | null = null
   private looking: NodeJS.Timeout | null = null
 
-  constructor(directory: LockDirectory, inotify: Inotify | null, verify: () => void) {
+  constructor(directory: LockDirectory, watcher: Watcher | null, verify: () => void) {
     this.verify = verify
-    const listener = ({ name }: { name: string }): void => {
+    const listener = (name: string): void => {
       // Temporary files of our own come and go beside the lock files.
       if (!name.endsWith('.new')) this.settle()
     }
     try {
-      if (inotify === null) throw new Error('no inotify')
-      for (const path of [directory.path, directory.file('shards')]) this.unwatch.push(inotify.watch(path, EVENTS, listener))
+      if (watcher === null) throw new Error('nothing to watch with')
+      for (const path of [directory.path, directory.file('shards')]) this.unwatch.push(watcher.watchFolder(path, listener))
     } catch {
       this.looking = setInterval(verify, BLIND_LOOK_MS)
       this.looking.unref()

@@ -14,7 +14,7 @@ import { EXCLUSIVE, type LockType, SHARED } from '../../native/ofd-locks.ts'
 
 /** Recorded in the directory; a directory of another layout is refused. */
 export const LAYOUT = 1
-export const SHARDS = 4096
+const SHARD_BITS = 12
 /** Slots of a five-mode lock: as many as fit, so that two writers below one node seldom draw the same. */
 export const SLOTS = 65_534
 
@@ -35,8 +35,8 @@ export interface Location {
 export function locate(key: string): Location {
   const high = hash(key, 0x9e3779b9)
   const low = hash(key, 0x85ebca6b)
-  // 12 bits choose the file, 20 + 15 bits the region in it.
-  return { shard: high >>> 20, offset: ((high & 0xfffff) * 2 ** 15 + (low >>> 17)) * REGION }
+  // The rest of the upper half and 15 bits of the lower choose the region in the file.
+  return { shard: high >>> (32 - SHARD_BITS), offset: ((high & 0xfffff) * 2 ** 15 + (low >>> 17)) * REGION }
 }
 
 /** The 32-bit hash MurmurHash3 (A. Appleby, public domain), over UTF-16 code units. Part of the layout: every process must find the same place. */

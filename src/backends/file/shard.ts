@@ -3,6 +3,7 @@
 // kernel's locks belong to that one descriptor.
 import * as fs from 'node:fs'
 import { LockError } from '../../core/errors.ts'
+import { touch } from '../../native/touch.ts'
 import type { LockDirectory } from './directory.ts'
 import type { Descriptor } from './mode-lock.ts'
 
@@ -44,13 +45,9 @@ export class Shard implements Descriptor {
     return this.descriptor < 0 || fs.statSync(this.path, { throwIfNoEntry: false })?.ino === this.inode
   }
 
-  /** Makes those who watch the file look again: they hear that somebody closed it. */
+  /** Makes those who watch the file look again: they hear that its times have changed. */
   ring(): void {
-    try {
-      fs.closeSync(fs.openSync(this.path, 'r'))
-    } catch {
-      // Gone, or no descriptor left: those who wait look again by themselves before long.
-    }
+    touch(this.path)
   }
 
   close(): void {

@@ -92,6 +92,7 @@ export class Taking implements Comer {
   }
 
   failed(error: unknown): void {
+    this.waitsAt?.stopWaiting(this)
     this.stopWaiting()
     this.giveUp(this.taker.asLockError(error))
   }
@@ -114,13 +115,13 @@ export class Taking implements Comer {
     for (; this.entries < places.length; this.entries++) {
       const { region, mode } = places[this.entries]!
       if (region.enter(mode, othersWait)) continue
+      region.wait(mode, this.taker.isPolite(this.claims), this)
       this.waitsAt = region
       this.wait.begin((reason) => {
         this.waitsAt?.stopWaiting(this)
         this.stopWaiting()
         this.giveUp(reason)
       })
-      region.wait(mode, this.taker.isPolite(this.claims), this)
       this.taker.beginWaiting(this, region)
       return
     }

@@ -1,38 +1,15 @@
 // SPDX-License-Identifier: MIT
-// When the requests that wait try again: when somebody rings (closes the shard file, opened for reading), when a descriptor of it is closed by
-// a process that ends, and, should an event be lost, after a while.
-import { IN_ATTRIB, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_DELETE_SELF, IN_MOVE_SELF, Inotify, type Listener } from '../../native/inotify.ts'
+// When the requests that wait try again: when somebody rings, when a descriptor of the lock file is closed, as it is when a process dies, and,
+// should an event be lost, after a while.
 import type { Region } from './region.ts'
 import type { Shard } from './shard.ts'
+import type { Watcher } from './watcher.ts'
 
-const SHARD_EVENTS = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
 /** The kernel tells of a dead process's descriptor before it frees its locks: look at once, and again after so many milliseconds. */
 const AFTER_DEATH_MS: readonly number[] = [0, 1, 2, 5, 10, 50]
-const LOOK_MS = 500
-/** Without inotify (its instances are few), looking often is all that is left. */
-const BLIND_LOOK_MS = 25
-
-let shared: Inotify | null = null
-let keepers = 0
-
-/** The one inotify instance of this thread, or null when the user has none left. Let go with {@link releaseInotify}. */
-export function acquireInotify(): Inotify | null {
-  try {
-    shared ??= new Inotify()
-  } catch (error) {
-    // None left for this user, or no descriptor: looking often has to do. Anything else is a defect, and shows.
-    if ((error as NodeJS.ErrnoException).code !== 'EMFILE' && (error as NodeJS.ErrnoException).code !== 'ENFILE') throw error
-    return null
-  }
-  keepers++
-  return shared
-}
-
-export function releaseInotify(inotify: Inotify | null): void {
-  if (inotify === null || --keepers > 0) return
-  shared?.close()
-  shared = null
-}
+const LOOK_MS = 1000
+/** Where a death is not heard of, looking often is all that is left. */
+const DEAF_LOOK_MS = 25
 
 class WatchedShard {
   readonly regions = new Set<Region>()
@@ -41,12 +18,12 @@ class WatchedShard {
 }
 
 export class Wakeups {
-  private readonly inotify: Inotify | null
+  private readonly watcher: Watcher | null
   private readonly shards = new Map<Shard, WatchedShard>()
   private looking: NodeJS.Timeout | null = null
 
-  constructor(inotify: Inotify | null) {
-    this.inotify = inotify
+  constructor(watcher: Watcher | null) {
+    this.watcher = watcher
   }
 
   /** From now on the region is told to try again whenever that may help. Idempotent. */
@@ -56,8 +33,8 @@ export class Wakeups {
     if (watched === undefined) {
       watched = new WatchedShard()
       this.shards.set(shard, watched)
-      watched.unwatch = this.watch(shard, ({ mask }) => this.heard(shard, (mask & IN_CLOSE_NOWRITE) === 0))
-      if (this.shards.size === 1) this.inotify?.ref(true)
+      watched.unwatch = this.watch(shard)
+      if (this.shards.size === 1) this.watcher?.ref(true)
     }
     watched.regions.add(region)
     if (this.looking === null) this.lookLater()
@@ -71,14 +48,14 @@ export class Wakeups {
     watched.unwatch()
     for (const timer of watched.timers) clearTimeout(timer)
     if (this.shards.size > 0) return
-    this.inotify?.ref(false)
+    this.watcher?.ref(false)
     if (this.looking !== null) clearTimeout(this.looking)
     this.looking = null
   }
 
-  private watch(shard: Shard, listener: Listener): () => void {
+  private watch(shard: Shard): () => void {
     try {
-      return this.inotify?.watch(shard.path, SHARD_EVENTS, listener) ?? (() => undefined)
+      return this.watcher?.watchFile(shard.path, (event) => this.heard(shard, event === 'closed')) ?? (() => undefined)
     } catch {
       // The file is gone, or the user has no watch left: the look after a while has to do.
       return () => undefined
@@ -98,7 +75,7 @@ export class Wakeups {
   }
 
   private lookLater(): void {
-    const ms = this.inotify === null ? BLIND_LOOK_MS : LOOK_MS * (1 + Math.random())
+    const ms = this.watcher?.hearsDeath ? LOOK_MS * (1 + Math.random()) : DEAF_LOOK_MS
     this.looking = setTimeout(() => {
       this.looking = null
       for (const { regions } of [...this.shards.values()]) for (const region of [...regions]) region.tryAgain(true)
