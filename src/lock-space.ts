@@ -79,7 +79,11 @@ export class LockSpace implements AsyncDisposable {
     }
     this.engine = backend
     this.requests = new RequestReader(paths)
-    this.room = new WaitingRoom(backend.name, ({ claims, patience, id }) => this.outOfTime(claims, patience.timeout ?? 0, id))
+    this.room = new WaitingRoom(
+      backend.name,
+      ({ claims, patience, id }) => this.outOfTime(claims, patience.timeout ?? 0, id),
+      backend.prefer === 'writers',
+    )
     this.chain = detectReentrancy ? new AsyncLocalStorage() : null
   }
 
@@ -257,13 +261,19 @@ export class LockSpace implements AsyncDisposable {
     })
   }
 
-  private tracked<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  /** What is granted after the space was closed goes back at once. */
+  private tracked<Answer extends Lease | null>(answer: Promise<Answer>): Promise<Answer> {
+    const granted = answer.then(async (lease) => {
+      if (this.closing === null || lease === null) return lease
+      await lease.release()
+      throw closed()
+    })
     const done = (): void => {
-      this.underWay.delete(answer)
+      this.underWay.delete(granted)
     }
-    this.underWay.add(answer)
-    answer.then(done, done)
-    return answer
+    this.underWay.add(granted)
+    granted.then(done, done)
+    return granted
   }
 
   private trySync(claims: Claims, options: TryOptions | undefined): Lease | null {
@@ -342,7 +352,7 @@ export class LockSpace implements AsyncDisposable {
   }
 
   private async shutDown({ timeout }: CloseOptions): Promise<void> {
-    this.room.dismiss(closed(), this.engine.prefer === 'writers')
+    this.room.dismiss(closed())
     const quiet = this.quiet()
     if (timeout !== undefined) {
       const timer = new LongTimer()

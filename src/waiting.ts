@@ -20,8 +20,12 @@ export class WaitingRoom {
   private readonly requests: LinkedList<WaitingRequest> = new LinkedList()
   private warning: NodeJS.Timeout | null = null
 
-  constructor(backend: string, timeUp: TimeUp) {
+  private readonly writersFirst: boolean
+  private dismissal: { readonly reason: unknown } | null = null
+
+  constructor(backend: string, timeUp: TimeUp, writersFirst = false) {
     this.backend = backend
+    this.writersFirst = writersFirst
     this.timeUp = timeUp
   }
 
@@ -31,6 +35,8 @@ export class WaitingRoom {
 
   enter(request: WaitingRequest): void {
     this.requests.add(request)
+    const { dismissal } = this
+    if (dismissal !== null) queueMicrotask(() => request.withdraw(dismissal.reason))
     if (this.warning === null) this.watch(LONG_WAIT_MS)
   }
 
@@ -39,9 +45,15 @@ export class WaitingRoom {
   }
 
   /** Withdraws every waiting request, from the end of the line: the going of one lets in none of those that are still to go. */
-  dismiss(reason: unknown, writersFirst = false): void {
-    const line = [...this.requests].reverse()
-    const overtaken = writersFirst ? line.filter(({ claims }) => claims.write.length === 0) : []
+  dismiss(reason: unknown): void {
+    this.dismissal = { reason }
+    this.withdraw(this.requests, reason)
+  }
+
+  /** Withdraws some of them (given in the order in which they came), likewise. */
+  withdraw(some: Iterable<WaitingRequest>, reason: unknown): void {
+    const line = [...some].reverse()
+    const overtaken = this.writersFirst ? line.filter(({ claims }) => claims.write.length === 0) : []
     for (const request of [...overtaken, ...line]) request.withdraw(reason)
   }
 
@@ -78,7 +90,12 @@ function listen(signal: AbortSignal, request: WaitingRequest): void {
   if (known === undefined) {
     const requests = new Set<WaitingRequest>()
     const listener = (): void => {
-      for (const one of [...requests]) one.withdraw(signal.reason)
+      const rooms = new Set(Array.from(requests, (one) => one.room))
+      for (const room of rooms)
+        room.withdraw(
+          [...requests].filter((one) => one.room === room),
+          signal.reason,
+        )
     }
     known = { requests, listener }
     listening.set(signal, known)
@@ -103,7 +120,7 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
   readonly since: number = Date.now()
   readonly claims: Claims
   readonly patience: Patience
-  private readonly room: WaitingRoom
+  readonly room: WaitingRoom
   private readonly number: number = ++requests
   private giveUp: ((reason: unknown) => void) | null = null
   private began = false

@@ -4,10 +4,11 @@ import { libc } from './libc.ts'
 
 const AT_FDCWD = -100
 
-let call: ((folder: number, path: string, times: null, flags: number) => number) | null = null
+type Call = (folder: number, path: string, times: null, flags: number) => number
+let call: Call | null = null
 
 /** Sets the times of a file to now. False when it is gone or not ours to write. */
 export function touch(path: string): boolean {
-  call ??= libc().library.func('int utimensat(int folder, str path, void *times, int flags)') as typeof call
-  return call!(AT_FDCWD, path, null, 0) === 0
+  call ??= libc().library.func('int utimensat(int folder, str path, void *times, int flags)') as unknown as Call
+  return call(AT_FDCWD, path, null, 0) === 0
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Kernel file locks: the engine for the processes of one machine.
-import '../../diagnostics.ts'
 import type { Backend, Preference } from '../../core/backend.ts'
 import { invalid } from '../../core/errors.ts'
 import { libc } from '../../native/libc.ts'
