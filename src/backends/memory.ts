@@ -4,10 +4,10 @@ import type { Backend, Preference, Supports, Wait } from '../core/backend.ts'
 import type { Claims } from '../core/claims.ts'
 import { invalid } from '../core/errors.ts'
 import { type Holder, type Inspection, inspectionOf } from '../core/inspection.ts'
-import { Lease, LeaseList } from '../core/lease.ts'
+import { declareNoPromise, Lease, LeaseList } from '../core/lease.ts'
 import { type Footprint, LockTable, type Ticket } from '../core/lock-table.ts'
 import { owner } from '../owner.ts'
-import { turnTime } from '../turn-clock.ts'
+import { type Turn, thisTurn } from '../turn-clock.ts'
 
 export interface MemoryOptions {
   /** Who goes first among requests that conflict. Default: whoever came first. */
@@ -116,7 +116,7 @@ class MemoryBackend implements Backend {
   }
 
   private grant(claims: Claims, name: string | undefined): Lease {
-    const lease = new MemoryLease(this, claims, name, ++this.grants, turnTime())
+    const lease = new MemoryLease(this, claims, name, ++this.grants, thisTurn())
     this.leases.add(lease)
     return lease
   }
@@ -133,13 +133,17 @@ function describe(claims: Claims, name: string | undefined): Pick<Holder, 'read'
 class MemoryLease extends Lease {
   private readonly backend: MemoryBackend
   private readonly number: number
-  readonly since: number
+  private readonly turn: Turn
 
-  constructor(backend: MemoryBackend, claims: Claims, name: string | undefined, number: number, since: number) {
+  constructor(backend: MemoryBackend, claims: Claims, name: string | undefined, number: number, turn: Turn) {
     super(claims, name)
     this.backend = backend
     this.number = number
-    this.since = since
+    this.turn = turn
+  }
+
+  get since(): number {
+    return this.turn.time
   }
 
   protected free(claims: Claims): undefined {
@@ -158,3 +162,5 @@ class MemoryLease extends Lease {
     return true
   }
 }
+
+declareNoPromise(MemoryLease)

@@ -3,7 +3,6 @@
 import type { Claim, Claims } from './claims.ts'
 import { LockError } from './errors.ts'
 import { events } from './events.ts'
-import { type Linked, LinkedList } from './linked-list.ts'
 
 /**
  * - `held`: the lock is yours.
@@ -33,11 +32,9 @@ interface Rarely {
 }
 
 /** A granted request. Backends extend it; users get it from a {@link LockSpace}. */
-export abstract class Lease implements AsyncDisposable, Linked<Lease> {
-  /** @internal Neighbours in the list of leases that its backend keeps. */
-  previous: Lease | null = null
-  /** @internal */
-  next: Lease | null = null
+export abstract class Lease implements AsyncDisposable {
+  /** @internal Where it stands in its backend's list. */
+  place = -1
   /** The name given with the request, to be shown to people. */
   readonly name: string | undefined
   /** @internal */
@@ -175,17 +172,47 @@ export abstract class Lease implements AsyncDisposable, Linked<Lease> {
   }
 }
 
-/** The leases of a backend, in the order in which they were granted. */
-export class LeaseList extends LinkedList<Lease> {
+/**
+ * Says on a class of leases itself that its instances are no promises. Every `await` of a lease asks, and would else search the whole
+ * chain of prototypes for a `then`: a tenth of what a lock in memory costs.
+ *
+ * @internal
+ */
+export function declareNoPromise(leases: abstract new (...options: never[]) => Lease): void {
+  Object.defineProperty(leases.prototype, 'then', { value: undefined })
+}
+
+/** The leases of a backend, in no particular order. Adding and removing cost the same however many there are. */
+export class LeaseList implements Iterable<Lease> {
+  /** Each lease knows its place; the last one moves to where one is taken out. */
+  private readonly leases: Lease[] = []
   private emptied: (() => void)[] = []
 
-  override remove(lease: Lease): void {
-    super.remove(lease)
-    if (this.size === 0 && this.emptied.length > 0) for (const tell of this.emptied.splice(0)) tell()
+  get size(): number {
+    return this.leases.length
+  }
+
+  add(lease: Lease): void {
+    lease.place = this.leases.push(lease) - 1
+  }
+
+  remove(lease: Lease): void {
+    const { leases } = this
+    const last = leases.pop()!
+    if (last !== lease) {
+      leases[lease.place] = last
+      last.place = lease.place
+    }
+    if (leases.length === 0 && this.emptied.length > 0) for (const tell of this.emptied.splice(0)) tell()
   }
 
   /** Resolves when no lease is left. */
   empty(): Promise<void> {
-    return this.size === 0 ? DONE : new Promise((resolve) => this.emptied.push(resolve))
+    return this.leases.length === 0 ? DONE : new Promise((resolve) => this.emptied.push(resolve))
+  }
+
+  /** Those that are held when it is asked; they may be removed meanwhile. */
+  [Symbol.iterator](): Iterator<Lease> {
+    return [...this.leases].values()
   }
 }

@@ -19,7 +19,9 @@ export const FREED: readonly (readonly (readonly ModeIndex[])[])[] = EXCLUDED.ma
   EXCLUDED.map((after) => before.filter((mode) => !after.includes(mode))),
 )
 
-/** A place in the tree where requests stand. Five plain fields and not an array: this is the hot path. */
+const DROPPED = -1
+
+/** A place in the tree where requests stand. Plain fields and not an array: this is the hot path. */
 export class Node {
   readonly key: string
   is = 0
@@ -27,6 +29,8 @@ export class Node {
   s = 0
   six = 0
   x = 0
+  /** s + six + x: those that a request to write something below has to wait for. */
+  strong = 0
   gate: Gate | null = null
   aside: Aside | null = null
 
@@ -36,8 +40,8 @@ export class Node {
 
   /** How many requests stand here that exclude `mode`. */
   against(mode: ModeIndex): number {
+    if (mode === IX) return this.strong
     if (mode === IS) return this.x
-    if (mode === IX) return this.s + this.six + this.x
     if (mode === S) return this.ix + this.six + this.x
     if (mode === SIX) return this.ix + this.s + this.six + this.x
     return this.is + this.ix + this.s + this.six + this.x
@@ -46,9 +50,22 @@ export class Node {
   add(mode: ModeIndex, by: 1 | -1): void {
     if (mode === IX) this.ix += by
     else if (mode === IS) this.is += by
-    else if (mode === S) this.s += by
-    else if (mode === SIX) this.six += by
-    else this.x += by
+    else {
+      this.strong += by
+      if (mode === S) this.s += by
+      else if (mode === SIX) this.six += by
+      else this.x += by
+    }
+  }
+
+  /** Whoever still points here cannot enter any more: it looks as if an X stood here that never leaves. */
+  drop(): void {
+    this.x = DROPPED
+    this.strong = DROPPED
+  }
+
+  get dropped(): boolean {
+    return this.x === DROPPED
   }
 
   get idle(): boolean {
@@ -106,6 +123,14 @@ export class Footprint {
   readonly nodes: Node[]
   /** @internal */
   readonly modes: readonly ModeIndex[]
+  /** @internal The same nodes, sorted: most are ancestors that a request means to write or to read below. */
+  toWriteBelow: Node[] = []
+  /** @internal */
+  toReadBelow: Node[] = []
+  /** @internal All others … */
+  roots: Node[] = []
+  /** @internal … and their modes. */
+  rootModes: ModeIndex[] = []
   /** @internal */
   readonly claims: Claims
 
@@ -113,6 +138,17 @@ export class Footprint {
     this.claims = claims
     this.nodes = nodes
     this.modes = claims.list.map(({ mode }) => INDEX[mode])
+    this.sort()
+  }
+
+  /** @internal After `nodes` changed. */
+  sort(): void {
+    const { nodes, modes } = this
+    const isRoot = (_: unknown, i: number): boolean => modes[i] !== IX && modes[i] !== IS
+    this.toWriteBelow = nodes.filter((_, i) => modes[i] === IX)
+    this.toReadBelow = nodes.filter((_, i) => modes[i] === IS)
+    this.roots = nodes.filter(isRoot)
+    this.rootModes = modes.filter(isRoot)
   }
 
   get readsOnly(): boolean {

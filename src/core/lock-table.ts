@@ -17,7 +17,7 @@
 // before it, and its claims never open one by one.
 import type { Claims } from './claims.ts'
 import { LinkedList } from './linked-list.ts'
-import { Blocked, EXCLUDED, Footprint, FREED, Gate, IS, type ModeIndex, Node, S, Ticket } from './lock-node.ts'
+import { Blocked, EXCLUDED, Footprint, FREED, Gate, IS, IX, type ModeIndex, Node, S, Ticket } from './lock-node.ts'
 
 export { Footprint, Ticket }
 
@@ -64,17 +64,14 @@ export class LockTable<Owner> {
 
   /** Enters at once if nothing incompatible stands anywhere on the footprint; else changes nothing. */
   tryEnter(footprint: Footprint): boolean {
-    const { nodes, modes } = footprint
-    // From the root of the sub-tree up, counting in on the way: a conflict is rare, and counting out again is cheap.
-    for (let i = nodes.length - 1; i >= 0; i--) {
-      const node = nodes[i]!
-      const mode = modes[i]!
-      if (node.against(mode) !== 0) {
-        for (let j = i + 1; j < nodes.length; j++) nodes[j]!.add(modes[j]!, -1)
-        return this.revive(footprint) ? this.tryEnter(footprint) : false
-      }
-      node.add(mode, 1)
-    }
+    const { roots, rootModes, toWriteBelow, toReadBelow } = footprint
+    for (let i = 0; i < roots.length; i++) if (roots[i]!.against(rootModes[i]!) !== 0) return this.enterRevived(footprint)
+    for (let i = 0; i < toWriteBelow.length; i++) if (toWriteBelow[i]!.strong !== 0) return this.enterRevived(footprint)
+    for (let i = 0; i < toReadBelow.length; i++) if (toReadBelow[i]!.x !== 0) return this.enterRevived(footprint)
+
+    for (let i = 0; i < roots.length; i++) roots[i]!.add(rootModes[i]!, 1)
+    for (let i = 0; i < toWriteBelow.length; i++) toWriteBelow[i]!.ix++
+    for (let i = 0; i < toReadBelow.length; i++) toReadBelow[i]!.is++
     return true
   }
 
@@ -90,14 +87,23 @@ export class LockTable<Owner> {
 
   /** A request that had entered leaves. */
   leave(footprint: Footprint): void {
-    const { nodes, modes } = footprint
-    for (let i = 0; i < nodes.length; i++) {
-      const node = nodes[i]!
-      const mode = modes[i]!
-      node.add(mode, -1)
-      if (node.gate !== null) this.departed(node, node.gate, EXCLUDED[mode]!)
+    const { roots, rootModes, toWriteBelow, toReadBelow } = footprint
+    for (let i = 0; i < roots.length; i++) {
+      const node = roots[i]!
+      node.add(rootModes[i]!, -1)
+      if (node.gate !== null) this.departed(node, node.gate, EXCLUDED[rootModes[i]!]!)
     }
-    if (this.preferWriters) this.lookAside(nodes)
+    for (let i = 0; i < toWriteBelow.length; i++) {
+      const node = toWriteBelow[i]!
+      node.ix--
+      if (node.gate !== null) this.departed(node, node.gate, EXCLUDED[IX]!)
+    }
+    for (let i = 0; i < toReadBelow.length; i++) {
+      const node = toReadBelow[i]!
+      node.is--
+      if (node.gate !== null) this.departed(node, node.gate, EXCLUDED[IS]!)
+    }
+    if (this.preferWriters) this.lookAside(footprint.nodes)
     if (this.firstAdmitted !== null) this.admitAll()
   }
 
@@ -240,7 +246,7 @@ export class LockTable<Owner> {
     return node
   }
 
-  /** Drops idle nodes, a few at a time. A dropped node counts one X that never leaves, so that a footprint that still points at it cannot enter. */
+  /** Drops idle nodes, a few at a time. */
   private sweepSome(): void {
     this.sweeper ??= this.nodes.values()
     for (let i = 0; i < SWEPT_PER_NODE; i++) {
@@ -252,21 +258,21 @@ export class LockTable<Owner> {
       }
       if (!node.idle) continue
       this.nodes.delete(node.key)
-      node.x = DROPPED
+      node.drop()
     }
   }
 
-  /** Points a footprint at living nodes again; false when it did so already. */
-  private revive(footprint: Footprint): boolean {
+  /** Something is in the way; or it only seems so, as an idle node was dropped: then the footprint points at living nodes again, and enters after all. */
+  private enterRevived(footprint: Footprint): boolean {
     const { nodes, claims } = footprint
     let revived = false
     for (let i = 0; i < nodes.length; i++) {
-      if (nodes[i]!.x !== DROPPED) continue
+      if (!nodes[i]!.dropped) continue
       nodes[i] = this.nodeAt(claims.list[i]!.key)
       revived = true
     }
-    return revived
+    if (!revived) return false
+    footprint.sort()
+    return this.tryEnter(footprint)
   }
 }
-
-const DROPPED = -1

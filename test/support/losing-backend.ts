@@ -64,7 +64,7 @@ export class LosingBackend implements Backend {
   }
 
   get last(): LosingLease {
-    return this.leases.last as LosingLease
+    return [...this.leases].at(-1) as LosingLease
   }
 
   /** Loses every lease, as when the server has been away for too long. */

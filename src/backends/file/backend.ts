@@ -11,7 +11,7 @@ import { join, type Mode } from '../../core/mode.ts'
 import { owner } from '../../owner.ts'
 import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import { asLockError } from './failures.ts'
+import { asLockError, isMissing } from './failures.ts'
 import { FileLease } from './file-lease.ts'
 import { locate } from './layout.ts'
 import { askMembers, Member, type MemberAnswer, processesWithLocks } from './members.ts'
@@ -83,6 +83,10 @@ export class FileBackend implements Backend, Taker {
       if (entries === places.length) return this.grant(claims, plan, name)
     } catch (error) {
       this.backOut(plan, entries)
+      if (isMissing(error)) {
+        this.verify()
+        if (this.stale) return this.tryAcquire(claims, name)
+      }
       throw this.asLockError(error)
     }
     this.backOut(plan, entries)
@@ -161,7 +165,7 @@ export class FileBackend implements Backend, Taker {
 
   async inspect(options: { quick?: boolean } = {}): Promise<Inspection> {
     if (this.stale) this.openAnew()
-    const { answers, silent } = await askMembers(this.parts.directory, this.parts.member.name)
+    const { answers, silent } = await askMembers(this.parts.directory, this.parts.member.name, options.quick ?? false)
     const all = [this.ownAnswer(), ...answers]
     const waiters = all.flatMap((answer) => answer.waiters).sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0))
     const holders = all.flatMap((answer) => answer.holders)
@@ -177,13 +181,13 @@ export class FileBackend implements Backend, Taker {
   }
 
   /** True when nothing that the lease stands on was replaced or removed. */
-  standsOn({ places }: Plan): boolean {
+  standsOn(places: readonly Place[]): boolean {
     return this.parts.directory.intact && places.every(({ region }) => region.shard.isOpen && region.shard.intact)
   }
 
   verify(): void {
     const { directory, shards, space } = this.parts
-    const everything = !directory.intact || !space.intact
+    const everything = !directory.whole || !space.intact
     const gone = shards.dropReplaced(everything)
     for (const [order, region] of this.regions) {
       if (!gone.has(region.shard)) continue
@@ -200,7 +204,8 @@ export class FileBackend implements Backend, Taker {
   private loseThoseOn(gone: ReadonlySet<Shard>): void {
     for (const lease of [...this.leases] as FileLease[]) {
       const { places, footprint } = lease.plan
-      if (!places.some(({ region }) => gone.has(region.shard))) continue
+      // A listener of the one before may have released it.
+      if (lease.state !== 'held' || !places.some(({ region }) => gone.has(region.shard))) continue
       this.leases.remove(lease)
       const path = this.parts.directory.path
       lease.lose(new LockError('LOCK_LOST', `The lock files in ${path} were replaced or removed while the lock was held.`))
@@ -211,7 +216,13 @@ export class FileBackend implements Backend, Taker {
 
   private open(directory: LockDirectory): Parts {
     const space = new SpaceLock(directory)
-    const tokens = new TokenClock(directory, space)
+    let tokens: TokenClock
+    try {
+      tokens = new TokenClock(directory, space)
+    } catch (error) {
+      space.close()
+      throw error
+    }
     const watcher = acquireWatcher()
     const member = new Member(directory, () => this.ownAnswer())
     member.listen()
@@ -264,6 +275,8 @@ export class FileBackend implements Backend, Taker {
   }
 
   private places(claims: Claims): Place[] {
+    // Before any is picked: one that is picked and not yet entered looks idle.
+    if (this.regions.size >= this.keepRegions) this.dropIdleRegions()
     const modes = new Map<number, Mode>()
     const found: { order: number; region: Region }[] = []
     for (const { key, mode } of claims) {
@@ -279,7 +292,6 @@ export class FileBackend implements Backend, Taker {
   private region(order: number, shard: number, offset: number): Region {
     let region = this.regions.get(order)
     if (region === undefined) {
-      if (this.regions.size >= this.keepRegions) this.dropIdleRegions()
       region = new Region(this.parts.shards.at(shard), offset)
       this.regions.set(order, region)
     }

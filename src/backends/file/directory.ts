@@ -7,8 +7,7 @@
 //   shards/       000 … fff, empty files whose bytes are locked: see layout.ts
 //   members/      a socket for each process that takes part, to be asked who holds what: see members.ts
 import * as fs from 'node:fs'
-import { userInfo } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Preference } from '../../core/backend.ts'
 import { invalid, LockError } from '../../core/errors.ts'
 import { LAYOUT } from './layout.ts'
@@ -18,7 +17,12 @@ import { LAYOUT } from './layout.ts'
  * same for a login, a cron job and a service, whatever HOME, TMPDIR or XDG_RUNTIME_DIR they see.
  */
 export function defaultDirectory(): string {
-  return `/var/tmp/holdfast-${userInfo().uid}`
+  return `/var/tmp/holdfast-${userNumber()}`
+}
+
+/** Not from os.userInfo(), which fails for users who have a number and no name, as is usual in containers. */
+function userNumber(): number {
+  return process.geteuid?.() ?? 0
 }
 
 /** Network file systems by the magic number that statfs(2) reports: locks may stop at the machine, and no event crosses it. */
@@ -38,6 +42,10 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x01161970, 'GFS2'],
 ])
 
+/** A file that is neither there nor can be made, so often in a row, is no race. */
+const OPEN_ATTEMPTS = 100
+const OPENING_MS = 50
+
 interface SpaceRecord {
   readonly layout: number
   readonly prefer: Preference
@@ -50,19 +58,21 @@ export class LockDirectory {
   private readonly group: number
   /** Tells the directory from another that may come to stand at the same path. */
   private readonly identity: string
+  private readonly shards: string
 
   /** Makes the directory if there is none. Throws system errors as they come, and LockErrors. */
   constructor(path: string | undefined) {
     this.path = path === undefined ? defaultDirectory() : resolve(path)
     if (path === undefined) makePrivate(this.path)
-    else fs.mkdirSync(this.path, { recursive: true })
+    else makeFolders(this.path)
     refuseNetworkFileSystem(this.path)
-    const { mode, gid, ino, dev } = fs.statSync(this.path)
+    const { mode, gid } = fs.statSync(this.path)
     this.fileMode = mode & 0o666
     this.group = gid
-    this.identity = `${dev}.${ino}`
+    this.identity = identityOf(this.path) ?? ''
     this.makeFolder('shards', mode)
     this.makeFolder('members', mode)
+    this.shards = identityOf(this.file('shards')) ?? ''
   }
 
   file(...names: string[]): string {
@@ -71,8 +81,12 @@ export class LockDirectory {
 
   /** The directory still stands where it stood. */
   get intact(): boolean {
-    const now = fs.statSync(this.path, { throwIfNoEntry: false })
-    return now !== undefined && `${now.dev}.${now.ino}` === this.identity
+    return identityOf(this.path) === this.identity
+  }
+
+  /** And so does the folder of the shards. */
+  get whole(): boolean {
+    return this.intact && identityOf(this.file('shards')) === this.shards
   }
 
   /**
@@ -81,35 +95,41 @@ export class LockDirectory {
    */
   open(...names: string[]): number {
     const path = this.file(...names)
-    for (;;) {
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
       try {
         return fs.openSync(path, 'r+')
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        if (codeOf(error) !== 'ENOENT') throw error
       }
-      try {
-        const fd = fs.openSync(path, 'wx+', this.fileMode)
-        this.share(fd)
-        return fd
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
+      const fd = this.make(path)
+      if (fd !== null) return fd
     }
+    throw new LockError('LOCK_UNAVAILABLE', `${path} can neither be opened nor made: it may be a link to nothing.`)
   }
 
-  /** Puts a whole file in place, durably: readers see the old one or the new one, also after a crash. */
+  /**
+   * Puts a whole file in place, durably: readers see the old one or the new one, also after a crash. In a sticky folder nobody may replace
+   * another user's file: there it is overwritten, which for a text of less than a disk's sector comes to the same.
+   */
   replace(name: string, text: string): void {
-    const temporary = this.file(`${name}.${process.pid}.new`)
-    const fd = fs.openSync(temporary, 'w', this.fileMode)
+    const path = this.file(name)
+    const temporary = temporaryName(path)
     try {
-      this.share(fd)
-      fs.writeSync(fd, text)
-      fs.fsyncSync(fd)
-    } finally {
-      fs.closeSync(fd)
+      const fd = fs.openSync(temporary, 'wx', this.fileMode)
+      try {
+        this.share(fd)
+        fs.writeSync(fd, text)
+        fs.fsyncSync(fd)
+      } finally {
+        fs.closeSync(fd)
+      }
+      fs.renameSync(temporary, path)
+      this.sync()
+    } catch (error) {
+      fs.rmSync(temporary, { force: true })
+      if (codeOf(error) !== 'EPERM') throw error
+      overwrite(path, text)
     }
-    fs.renameSync(temporary, this.file(name))
-    this.sync()
   }
 
   /** The recorded policy; recorded now if nothing was. Refuses a directory of another layout, and a policy that differs. */
@@ -129,7 +149,7 @@ export class LockDirectory {
     try {
       text = fs.readFileSync(this.file('space.json'), 'utf8')
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+      if (codeOf(error) === 'ENOENT') return null
       throw error
     }
     try {
@@ -141,33 +161,49 @@ export class LockDirectory {
 
   /** The first to record wins; a link that fails because the name is taken is how the others learn it. */
   private writeRecord(record: SpaceRecord): SpaceRecord {
-    const temporary = this.file(`space.${process.pid}.${Math.random().toString(36).slice(2)}.new`)
-    const fd = fs.openSync(temporary, 'wx', this.fileMode)
+    const fd = this.make(this.file('space.json'), `${JSON.stringify(record)}\n`)
+    if (fd === null) return this.readRecord() ?? record
+    fs.closeSync(fd)
+    this.sync()
+    return record
+  }
+
+  /**
+   * Makes a file, and answers its descriptor; null if there is one by now. It gets its name when it is complete and open to everybody who
+   * shares the directory, so that nobody meets it half made.
+   */
+  private make(path: string, text: string = ''): number | null {
+    const temporary = temporaryName(path)
+    const fd = fs.openSync(temporary, 'wx+', this.fileMode)
     try {
       this.share(fd)
-      fs.writeSync(fd, `${JSON.stringify(record)}\n`)
-      fs.fsyncSync(fd)
-      fs.linkSync(temporary, this.file('space.json'))
-      this.sync()
-      return record
+      if (text !== '') {
+        fs.writeSync(fd, text)
+        fs.fsyncSync(fd)
+      }
+      fs.linkSync(temporary, path)
+      return fd
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return this.readRecord() ?? record
+      fs.closeSync(fd)
+      if (codeOf(error) === 'EEXIST') return null
       throw error
     } finally {
-      fs.closeSync(fd)
       fs.rmSync(temporary, { force: true })
     }
   }
 
   private makeFolder(name: string, mode: number): void {
+    const path = this.file(name)
     try {
-      fs.mkdirSync(this.file(name))
+      fs.mkdirSync(path)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-      throw error
+      if (codeOf(error) !== 'EEXIST') throw error
+      // Another user may have made it a moment ago, and is about to open it to us.
+      for (let waited = 0; waited < OPENING_MS && !isUsable(path); waited++) pause(1)
+      return
     }
-    fs.chmodSync(this.file(name), mode & 0o7777)
-    ignoreRefusal(() => fs.chownSync(this.file(name), -1, this.group))
+    fs.chmodSync(path, mode & 0o7777)
+    ignoreRefusal(() => fs.chownSync(path, -1, this.group))
   }
 
   /** The umask would shut other users out. Whoever may not change the group leaves it: then only the mode for all counts. */
@@ -191,10 +227,10 @@ function makePrivate(path: string): void {
   try {
     fs.mkdirSync(path, { mode: 0o700 })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   }
   const found = fs.lstatSync(path)
-  if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o022) !== 0) {
+  if (!found.isDirectory() || found.uid !== userNumber() || (found.mode & 0o022) !== 0) {
     throw new LockError(
       'LOCK_DENIED',
       `${path} is not a folder of yours alone: somebody else may have put it there. Name a folder: file:/path`,
@@ -210,6 +246,62 @@ function refuseNetworkFileSystem(path: string): void {
     `The lock directory ${path} lies on ${name}. Kernel file locks join the processes of one machine: choose a folder on a local disk, ` +
       'or a server for several hosts.',
   )
+}
+
+/** As `mkdir -p`. Node's own says ENOENT where a file system is mounted read-only. */
+function makeFolders(path: string): void {
+  const make = (): void => {
+    try {
+      fs.mkdirSync(path)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    }
+  }
+  try {
+    make()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolders(dirname(path))
+    make()
+  }
+}
+
+function overwrite(path: string, text: string): void {
+  const fd = fs.openSync(path, 'r+')
+  try {
+    fs.writeSync(fd, text, 0)
+    fs.ftruncateSync(fd, Buffer.byteLength(text))
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Names that end so are ours: directory-watch.ts does not mind them. */
+function temporaryName(path: string): string {
+  return `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.new`
+}
+
+function identityOf(path: string): string | undefined {
+  const found = fs.statSync(path, { throwIfNoEntry: false })
+  return found && `${found.dev}.${found.ino}`
+}
+
+function isUsable(folder: string): boolean {
+  try {
+    fs.accessSync(folder, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
 }
 
 function ignoreRefusal(change: () => void): void {

@@ -20,6 +20,12 @@ const MEANING: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
   ENOSYS: ['LOCK_UNSUPPORTED', 'this kernel does not know open file description locks'],
 }
 
+/** Something was removed while we looked for it. */
+export function isMissing(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } }
+  return code === 'ENOENT' || cause?.code === 'ENOENT'
+}
+
 /** A LockError that says what the system refused, and what helps. LockErrors pass as they are. */
 export function asLockError(error: unknown, directory: string): LockError {
   if (isLockError(error)) return error

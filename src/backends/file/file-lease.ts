@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A lease whose lock the kernel keeps.
 import type { Claims } from '../../core/claims.ts'
-import { Lease } from '../../core/lease.ts'
+import { declareNoPromise, Lease } from '../../core/lease.ts'
 import type { FileBackend } from './backend.ts'
 import type { Plan } from './taking.ts'
 import type { Minted, TokenClock } from './tokens.ts'
@@ -48,6 +48,8 @@ export class FileLease extends Lease {
   }
 
   protected stillValid(): boolean {
-    return this.backend.standsOn(this.plan)
+    return this.backend.standsOn(this.plan.places)
   }
 }
+
+declareNoPromise(FileLease)

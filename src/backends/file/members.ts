@@ -5,10 +5,13 @@ import * as fs from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { basename } from 'node:path'
 import type { Holder, Owner } from '../../core/inspection.ts'
+import { MODES } from '../../core/mode.ts'
 import { owner } from '../../owner.ts'
 import type { LockDirectory } from './directory.ts'
 
 const ANSWER_MS = 300
+/** For those who are in a hurry: every process that is stopped costs so much. */
+const QUICK_ANSWER_MS = 50
 const LARGEST_ANSWER = 64 * 2 ** 20
 
 /** What one process answers. */
@@ -24,7 +27,7 @@ let sockets = 0
 export class Member {
   readonly name: string
   private readonly directory: LockDirectory
-  private readonly answer: () => MemberAnswer
+  readonly answer: () => MemberAnswer
   private server: Server | null = null
   private folder = -1
 
@@ -38,6 +41,7 @@ export class Member {
   /** Begins to listen. A directory in which that is impossible works all the same: this process is then shown as silent. */
   listen(): void {
     if (this.server !== null) return
+    ownMembers.set(this.name, this)
     this.server = createServer((socket) => {
       socket.on('error', () => undefined)
       socket.end(JSON.stringify(this.answer()))
@@ -51,11 +55,10 @@ export class Member {
     }
     this.server.listen({ path: throughFolder(this.folder, this.name), exclusive: true, readableAll: true, writableAll: true })
     // Listening is done, but for its event, when listen() returns.
-    leaving.add(this)
   }
 
   close(): void {
-    leaving.delete(this)
+    ownMembers.delete(this.name)
     this.server?.close()
     this.server = null
     try {
@@ -66,10 +69,11 @@ export class Member {
   }
 }
 
-/** Sockets are files that outlive their process: those of a process that ends in order are removed, the others by whoever asks next. */
-const leaving: Set<Member> = new Set()
+/** The members that live in this thread, by name. They need no socket to ask each other. */
+const ownMembers: Map<string, Member> = new Map()
+// Sockets are files that outlive their process: those of a process that ends in order are removed, the others by whoever asks next.
 process.once('exit', () => {
-  for (const member of leaving) member.close()
+  for (const member of [...ownMembers.values()]) member.close()
 })
 
 /** The address of a socket may have 107 bytes only, wherever the directory lies: it is named through an open descriptor of its folder. */
@@ -77,8 +81,12 @@ function throughFolder(folder: number, name: string): string {
   return `/proc/self/fd/${folder}/${name}`
 }
 
-/** Asks all members but `self`. Those that take longer than {@link ANSWER_MS} are named as silent. */
-export async function askMembers(directory: LockDirectory, self: string): Promise<{ answers: MemberAnswer[]; silent: number[] }> {
+/** Asks all members but `self`. Those that do not answer soon are named as silent. */
+export async function askMembers(
+  directory: LockDirectory,
+  self: string,
+  quick: boolean,
+): Promise<{ answers: MemberAnswer[]; silent: number[] }> {
   const names = fs.readdirSync(directory.file('members')).filter((name) => name !== self)
   if (names.length === 0) return { answers: [], silent: [] }
   const folder = fs.openSync(directory.file('members'), 'r')
@@ -87,8 +95,9 @@ export async function askMembers(directory: LockDirectory, self: string): Promis
   try {
     await Promise.all(
       names.map(async (name) => {
-        const answer = await ask(throughFolder(folder, name))
-        if (answer === 'dead') fs.rmSync(directory.file('members', name), { force: true })
+        const own = ownMembers.get(name)
+        const answer = own?.answer() ?? (await ask(throughFolder(folder, name), quick ? QUICK_ANSWER_MS : ANSWER_MS))
+        if (answer === 'dead') remove(directory.file('members', name))
         else if (answer === 'silent') silent.push(Number.parseInt(name, 10))
         else answers.push(answer)
       }),
@@ -99,12 +108,19 @@ export async function askMembers(directory: LockDirectory, self: string): Promis
   return { answers, silent }
 }
 
-function ask(path: string): Promise<MemberAnswer | 'dead' | 'silent'> {
+/** In a sticky folder only its owner, whose process is gone, could. */
+function remove(socket: string): void {
+  try {
+    fs.unlinkSync(socket)
+  } catch {}
+}
+
+function ask(path: string, withinMs: number): Promise<MemberAnswer | 'dead' | 'silent'> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let length = 0
     const socket = connect(path)
-    const timer = setTimeout(() => finish('silent'), ANSWER_MS)
+    const timer = setTimeout(() => finish('silent'), withinMs)
     const finish = (answer: MemberAnswer | 'dead' | 'silent'): void => {
       clearTimeout(timer)
       socket.destroy()
@@ -124,11 +140,34 @@ function ask(path: string): Promise<MemberAnswer | 'dead' | 'silent'> {
 
 function parse(text: string): MemberAnswer | 'silent' {
   try {
-    const answer = JSON.parse(text) as MemberAnswer
-    return Array.isArray(answer.holders) && Array.isArray(answer.waiters) ? answer : 'silent'
+    const answer: unknown = JSON.parse(text)
+    return isAnswer(answer) ? answer : 'silent'
   } catch {
     return 'silent'
   }
+}
+
+/** Anybody who shares the directory can put a socket there, and an older version may say less. */
+function isAnswer(value: unknown): value is MemberAnswer {
+  const { owner, holders, waiters } = value as Partial<MemberAnswer>
+  return isOwner(owner) && Array.isArray(holders) && holders.every(isHolder) && Array.isArray(waiters) && waiters.every(isHolder)
+}
+
+function isOwner(value: unknown): value is Owner {
+  const { pid, thread, host, command } = value as Partial<Owner>
+  return typeof pid === 'number' && typeof thread === 'number' && typeof host === 'string' && typeof command === 'string'
+}
+
+function isHolder(value: unknown): value is Holder {
+  const { id, since, read, write, claims, token, name, owner } = value as Partial<Holder>
+  const texts = [id, since, token ?? '', name ?? '']
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    [read, write].every((paths) => Array.isArray(paths) && paths.every((path) => typeof path === 'string')) &&
+    Array.isArray(claims) &&
+    claims.every(({ key, mode }) => typeof key === 'string' && MODES.includes(mode)) &&
+    isOwner(owner)
+  )
 }
 
 /**

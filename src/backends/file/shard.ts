@@ -83,7 +83,15 @@ export class Shards {
   /** @internal */
   open(shard: Shard): number {
     if (this.opened >= this.keep) this.closeIdle()
-    const fd = this.directory.open('shards', shard.name)
+    let fd: number
+    try {
+      fd = this.directory.open('shards', shard.name)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'EMFILE' && code !== 'ENFILE') throw error
+      this.closeIdle()
+      fd = this.directory.open('shards', shard.name)
+    }
     this.opened++
     return fd
   }

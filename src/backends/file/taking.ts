@@ -5,8 +5,12 @@ import type { Claims } from '../../core/claims.ts'
 import type { Lease } from '../../core/lease.ts'
 import type { Footprint, LockTable } from '../../core/lock-table.ts'
 import type { Mode } from '../../core/mode.ts'
+import { isMissing } from './failures.ts'
 import type { Comer, Region } from './region.ts'
 import type { Shard } from './shard.ts'
+
+/** Whoever removes the directory may do so for a while, and we put it there again. */
+const RESTARTS = 10
 
 /** A node of a request, and the mode in which it is needed. */
 export interface Place {
@@ -34,6 +38,8 @@ export interface Taker {
   leave(places: readonly Place[]): void
   grant(claims: Claims, plan: Plan, name: string | undefined): Lease
   asLockError(error: unknown): unknown
+  /** Nothing that these stand on was replaced or removed. */
+  standsOn(places: readonly Place[]): boolean
   /** Looks whether lock files were replaced or removed; requests that stand on such begin anew. */
   verify(): void
 }
@@ -48,6 +54,8 @@ export class Taking implements Comer {
   /** How many places it has entered; the next one is where it waits, if it waits. */
   private entries = 0
   private waitsAt: Region | null = null
+  private waited = false
+  private restarts = 0
 
   constructor(taker: Taker, claims: Claims, wait: Wait, resolve: (lease: Lease) => void, reject: (error: unknown) => void) {
     this.taker = taker
@@ -79,13 +87,11 @@ export class Taking implements Comer {
   }
 
   entered(): void {
-    const region = this.waitsAt
     this.entries++
+    this.waited = true
     this.stopWaiting()
     try {
-      // The file may have been replaced while we waited: then what we got is worth nothing.
-      if (region !== null && !region.shard.intact) this.taker.verify()
-      else this.proceed()
+      this.proceed()
     } catch (error) {
       this.failed(error)
     }
@@ -94,7 +100,8 @@ export class Taking implements Comer {
   failed(error: unknown): void {
     this.waitsAt?.stopWaiting(this)
     this.stopWaiting()
-    this.giveUp(this.taker.asLockError(error))
+    if (isMissing(error) && ++this.restarts <= RESTARTS) this.beginAnew()
+    else this.giveUp(this.taker.asLockError(error))
   }
 
   /** Lets go of all that it has entered, and waits nowhere: the lock files were replaced. {@link admitted} is how it goes on. */
@@ -104,16 +111,25 @@ export class Taking implements Comer {
     this.undo()
   }
 
+  /** The lock files are being removed or replaced at this moment. */
+  private beginAnew(): void {
+    this.undo()
+    this.taker.verify()
+    this.admitted()
+  }
+
   /** Some of what it holds or waits for lies in these files. */
   standsOn(shards: ReadonlySet<Shard>): boolean {
     return this.plan.places.slice(0, this.entries + 1).some(({ region }) => shards.has(region.shard))
   }
 
   private proceed(): void {
-    const { places } = this.plan
+    const { length } = this.plan.places
     const othersWait = this.taker.othersWait()
-    for (; this.entries < places.length; this.entries++) {
-      const { region, mode } = places[this.entries]!
+    for (; this.entries < length; this.entries++) {
+      // What lies ahead may have been forgotten while we waited; what was entered was not, and its order is the same.
+      if (this.plan.places[this.entries]!.region.dropped) this.plan = this.taker.plan(this.claims)
+      const { region, mode } = this.plan.places[this.entries]!
       if (region.enter(mode, othersWait)) continue
       region.wait(mode, this.taker.isPolite(this.claims), this)
       this.waitsAt = region
@@ -123,6 +139,11 @@ export class Taking implements Comer {
         this.giveUp(reason)
       })
       this.taker.beginWaiting(this, region)
+      return
+    }
+    // Files may have been replaced while we waited: then what we got is worth nothing.
+    if (this.waited && !this.taker.standsOn(this.plan.places)) {
+      this.beginAnew()
       return
     }
     const lease = this.taker.grant(this.claims, this.plan, this.wait.name)

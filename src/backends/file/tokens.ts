@@ -75,8 +75,8 @@ export class TokenClock {
       const found = this.read()
       if (found?.clock !== this.clock) this.begin(found)
       this.lock.use()
+      this.adopt(this.read()!)
     })
-    this.adopt(this.read()!)
   }
 
   /** A boot or a namespace that the record does not know: begin above everything that was given before. */
