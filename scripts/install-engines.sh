@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what the tests drive: nothing yet beyond what every Debian system has (flock(1), unshare(1), bash).
+# Installs what the tests drive: nothing yet beyond what nearly every Debian system has.
 # Debian, as root: by apt-get. Elsewhere: says what to install. Quick when everything is there.
 set -euo pipefail
 
-declare -A package_of=([flock]=util-linux [unshare]=util-linux [bash]=bash)
+declare -A package_of=([bash]=bash [mount]=mount [nsenter]=util-linux [script]=bsdutils [unshare]=util-linux)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
