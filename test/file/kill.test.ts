@@ -23,7 +23,9 @@ test(
     writeFileSync(log, '')
     const children: ChildProcess[] = []
     const start = (place: number): void => {
-      const child = spawn(process.execPath, [PROGRAM, directory, log, String(Math.trunc(Math.random() * 2 ** 31)), '600'], { stdio: 'inherit' })
+      const child = spawn(process.execPath, [PROGRAM, directory, log, String(Math.trunc(Math.random() * 2 ** 31)), '600'], {
+        stdio: 'inherit',
+      })
       children[place] = child
     }
     const kill = async (child: ChildProcess): Promise<void> => {

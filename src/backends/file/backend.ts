@@ -165,12 +165,14 @@ export class FileBackend implements Backend, Taker {
 
   async inspect(options: { quick?: boolean } = {}): Promise<Inspection> {
     if (this.stale) this.openAnew()
-    const { answers, silent } = await askMembers(this.parts.directory, this.parts.member.name, options.quick ?? false)
+    const { directory, member } = this.parts
+    const asked = askMembers(directory, member.name, options.quick ?? false)
+    const { answers, silent } = await asked.catch((error) => Promise.reject(this.asLockError(error)))
     const all = [this.ownAnswer(), ...answers]
     const waiters = all.flatMap((answer) => answer.waiters).sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0))
     const holders = all.flatMap((answer) => answer.holders)
     const known = new Set(all.map((answer) => answer.owner.pid))
-    const listed = options.quick ? [] : processesWithLocks(this.parts.directory)
+    const listed = options.quick ? [] : processesWithLocks(directory)
     const quiet = listed.filter(({ pid }) => !known.has(pid) || silent.includes(pid))
     return { ...inspectionOf(this.name, holders, waiters, this.prefer === 'writers'), silent: quiet }
   }

@@ -12,6 +12,8 @@ import type { LockDirectory } from './directory.ts'
 const ANSWER_MS = 300
 /** For those who are in a hurry: every process that is stopped costs so much. */
 const QUICK_ANSWER_MS = 50
+/** A socket appears a moment before anybody listens on it. */
+const BIRTH_MS = 20
 const LARGEST_ANSWER = 64 * 2 ** 20
 
 /** What one process answers. */
@@ -96,7 +98,12 @@ export async function askMembers(
     await Promise.all(
       names.map(async (name) => {
         const own = ownMembers.get(name)
-        const answer = own?.answer() ?? (await ask(throughFolder(folder, name), quick ? QUICK_ANSWER_MS : ANSWER_MS))
+        const askOnce = (): ReturnType<typeof ask> => ask(throughFolder(folder, name), quick ? QUICK_ANSWER_MS : ANSWER_MS)
+        let answer = own?.answer() ?? (await askOnce())
+        if (answer === 'dead') {
+          await new Promise((resolve) => setTimeout(resolve, BIRTH_MS))
+          answer = await askOnce()
+        }
         if (answer === 'dead') remove(directory.file('members', name))
         else if (answer === 'silent') silent.push(Number.parseInt(name, 10))
         else answers.push(answer)

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Options that several commands share, and how their values are read.
+import { InvalidArgumentError, Option } from 'commander'
+import { lockPath } from './paths.ts'
+
+/** Another spelling of an option: not shown in the help, and stored where the option itself is stored. */
+export class Alias extends Option {
+  private readonly target: string
+
+  constructor(flags: string, target: string) {
+    super(flags)
+    this.target = target
+    this.hideHelp()
+  }
+
+  override attributeName(): string {
+    return this.target
+  }
+}
+
+/** Two flags of which the last one given counts, as `-s` and `-x` of flock(1). */
+export class Choice extends Option {
+  private readonly target: string
+
+  constructor(flags: string, description: string, target: string, value: string) {
+    super(flags, description)
+    this.target = target
+    this.preset(value)
+  }
+
+  override attributeName(): string {
+    return this.target
+  }
+}
+
+export function onOption(): Option {
+  return new Option('--on <url>', 'where the locks are: file:, file:DIRECTORY, memory: (default: $HOLDFAST_URL, else file:)')
+}
+
+export function readsOption(): Option {
+  return new Option('--read <path>', 'share this path and all below it with other readers (repeatable)').argParser(collect)
+}
+
+export function writesOption(): Option {
+  return new Option('--write <path>', 'have this path and all below it alone (repeatable)').argParser(collect)
+}
+
+function collect(path: string, before: readonly string[] = []): readonly string[] {
+  return [...before, pathValue(path)]
+}
+
+export function pathValue(text: string): string {
+  if (text === '') throw new InvalidArgumentError('A lock path is not empty.')
+  return lockPath(text)
+}
+
+/** Seconds, with a fraction if need be, to milliseconds. */
+export function milliseconds(text: string): number {
+  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) throw new InvalidArgumentError('Seconds are a number such as 10 or 0.5.')
+  return Number(text) * 1000
+}
+
+export function exitCode(text: string): number {
+  if (!/^\d{1,3}$/.test(text) || Number(text) > 255) throw new InvalidArgumentError('An exit code is a whole number from 0 to 255.')
+  return Number(text)
+}
+
+export function nonEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.')
+  return text
+}

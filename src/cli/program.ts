@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+// The words that `holdfast` understands. What they do is loaded when it is wanted: a shell tool has to start fast.
+import { readFileSync } from 'node:fs'
+import { Argument, Command, Option } from 'commander'
+import { EXIT } from './exit-codes.ts'
+import { Alias, Choice, exitCode, milliseconds, nonEmpty, onOption, pathValue, readsOption, writesOption } from './options.ts'
+import { wantsColours } from './output.ts'
+
+/** @param ended called with the exit code of the command that was given. */
+export function buildProgram(words: readonly string[], ended: (exitCode: number) => void): Command {
+  const program = new Command('holdfast')
+    .description('Reader-writer locks over paths: a lock on a path covers everything below it.')
+    .enablePositionalOptions()
+    .option('-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this, or the help of a command')
+    .helpCommand('help [command]', 'show the help of a command')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')),
+      getOutHasColors: () => wantsColours(process.stdout),
+      getErrHasColors: () => wantsColours(process.stderr),
+    })
+    .configureHelp({ styleTitle: (title) => `\u001b[1m${title}\u001b[22m` })
+    .addHelpText('after', PROGRAM_HELP)
+  program.on('option:version', () => {
+    process.stdout.write(`holdfast ${version()}\n`)
+    process.exit(0)
+  })
+  const context = { program, words, ended }
+  addRun(context)
+  addStatus(context)
+  addWait(context)
+  addCompletion(context)
+  return program
+}
+
+interface Context {
+  readonly program: Command
+  readonly words: readonly string[]
+  readonly ended: (exitCode: number) => void
+}
+
+function subcommand({ program }: Context, name: string): Command {
+  return program.command(name).showHelpAfterError(`Try "holdfast ${name} --help".`)
+}
+
+function addRun(context: Context): void {
+  subcommand(context, 'run')
+    .usage('[options] [PATH] [--] COMMAND [ARGUMENT…]')
+    .summary('run a command under a lock')
+    .description('Takes the lock, runs the command, gives the lock back. Ends with the exit code of the command.')
+    .argument('[words...]', 'PATH, unless --read or --write gave one, and the command')
+    .passThroughOptions()
+    .addOption(readsOption())
+    .addOption(writesOption())
+    .addOption(new Choice('-s, --shared', 'share PATH with other readers', 'mode', 'read'))
+    .addOption(new Choice('-x, --exclusive', 'have PATH alone (the default)', 'mode', 'write'))
+    .addOption(new Alias('-e', 'mode').preset('write'))
+    .addOption(new Option('-n, --nonblock', 'fail when the lock is not free at once'))
+    .addOption(new Alias('--nb', 'nonblock'))
+    .addOption(new Option('-w, --timeout <seconds>', 'fail when the lock is not free in time; 0 is --nonblock').argParser(milliseconds))
+    .addOption(new Alias('--wait <seconds>', 'timeout').argParser(milliseconds))
+    .addOption(
+      new Option('-E, --conflict-exit-code <number>', 'exit code for these two failures; with 0 they are not reported either')
+        .argParser(exitCode)
+        .default(EXIT.busy),
+    )
+    .addOption(new Option('-c, --command <string>', 'run this through "sh -c"').argParser(nonEmpty))
+    .addOption(new Option('-o, --close', 'do not let the command inherit the descriptors of the lock'))
+    .addOption(
+      new Option('--grace <seconds>', 'from SIGTERM to SIGKILL when the lock is lost').argParser(milliseconds).default(10_000, '10'),
+    )
+    .addOption(new Option('--name <text>', 'shown to those who ask who holds the lock').argParser(nonEmpty))
+    .addOption(onOption())
+    .addOption(new Option('--verbose', 'report how long it took to get the lock'))
+    .addOption(new Option('--path <path>').argParser(pathValue).hideHelp())
+    .addHelpText('after', RUN_HELP)
+    .action(async (operands: string[], _options: unknown, command: Command) => {
+      const { prepareRun } = await import('./run-words.ts')
+      const prepared = prepareRun(command, operands, context.words)
+      if ('again' in prepared) {
+        await buildProgram(prepared.again, context.ended).parseAsync(prepared.again, { from: 'user' })
+        return
+      }
+      const { run } = await import('./run.ts')
+      context.ended(await run(prepared))
+    })
+}
+
+function addStatus(context: Context): void {
+  subcommand(context, 'status')
+    .summary('show who holds what, and who waits for whom')
+    .description('Shows who holds what, as a tree of paths, and who waits, below what they wait for.')
+    .addOption(onOption())
+    .option('--json', 'print it as data')
+    .addHelpText('after', STATUS_HELP)
+    .action(async (options: { on?: string; json?: boolean }) => {
+      const { status } = await import('./status.ts')
+      context.ended(await status(options))
+    })
+}
+
+function addWait(context: Context): void {
+  subcommand(context, 'wait')
+    .summary('wait until a path is free')
+    .description('Returns when nobody writes at PATH, below it or above it. Nothing is kept: somebody else may come in right after.')
+    .addArgument(new Argument('<path>', 'what to wait for').argParser(pathValue))
+    .addOption(new Choice('--read', 'free to read: nobody writes there (the default)', 'mode', 'read').default('read', ''))
+    .addOption(new Choice('--write', 'free to write: nobody reads or writes there', 'mode', 'write'))
+    .addOption(new Option('-w, --timeout <seconds>', `give up after so long, with exit code ${EXIT.busy}`).argParser(milliseconds))
+    .addOption(new Alias('--wait <seconds>', 'timeout').argParser(milliseconds))
+    .addOption(onOption())
+    .addHelpText('after', WAIT_HELP)
+    .action(async (path: string, options: { on?: string; mode: 'read' | 'write'; timeout?: number }) => {
+      const { wait } = await import('./wait.ts')
+      context.ended(await wait(path, options))
+    })
+}
+
+function addCompletion(context: Context): void {
+  subcommand(context, 'completion')
+    .summary('print the completion script of a shell')
+    .description('Prints a script that completes commands, options and paths of holdfast.')
+    .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', COMPLETION_HELP)
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const { completion } = await import('./completion.ts')
+      process.stdout.write(completion(shell, context.program))
+    })
+}
+
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
+}
+
+const PROGRAM_HELP = `
+Examples:
+  holdfast run /mouse-7 -- python analyse.py          alone with /mouse-7 and all below it
+  holdfast run --read /atlas --write /mouse-7 -- make  several paths, all or nothing
+  holdfast status                                      who holds, who waits
+  holdfast wait /mouse-7 && echo free
+
+Environment:
+  HOLDFAST_URL    where the locks are, when --on does not say
+  HOLDFAST_TOKEN  set for the command: the fencing token of its lock, a number that rises
+  HOLDFAST_DEBUG  show the stack of errors
+  NO_COLOR        no colours`
+
+const RUN_HELP = `
+PATH names what is locked, such as /mouse-7/session-3. It need not exist as a file. A PATH that does not start with "/" is
+resolved against the working directory: ./data is /home/me/data. A lock on a path covers everything below it.
+
+Examples:
+  holdfast run /mouse-7 -- python analyse.py
+  holdfast run -s /atlas -- python view.py             beside other readers
+  holdfast run --read /from --write /to -- cp -r a b
+  holdfast run -n -E 0 /backup -- ./backup.sh          from cron: silently not twice at once
+  holdfast run -w 10 /mouse-7 -c 'a | b'               wait for ten seconds at most
+
+Exit codes, beside those of the command:
+  ${EXIT.busy}   busy, or not free in time (or what -E says)
+  ${EXIT.lost}   the lock was lost and the command stopped
+  ${EXIT.usage}   wrong usage; nothing was taken
+  ${EXIT.unavailable}   the engine is not available
+  ${EXIT.denied}   permission denied
+  ${EXIT.notExecutable}  the command cannot be executed      ${EXIT.notFound}  it was not found
+  128+n  signal n ended it`
+
+const STATUS_HELP = `
+Examples:
+  holdfast status
+  holdfast status --json | jq '.waiters[].owner.pid'`
+
+const WAIT_HELP = `
+Examples:
+  holdfast wait /mouse-7              nobody writes it any more
+  holdfast wait --write -w 60 ./data  nobody uses it any more, or a minute is over
+
+Exit codes:
+  0   it was free
+  ${EXIT.busy}  it was not, in the time given`
+
+const COMPLETION_HELP = `
+Examples:
+  eval "$(holdfast completion bash)"                                    in ~/.bashrc
+  holdfast completion zsh > "\${fpath[1]}/_holdfast"
+  holdfast completion fish > ~/.config/fish/completions/holdfast.fish`

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+// A URL names an engine and a place: `memory:`, `file:./locks?prefer=writers`. They are taken apart by our own rules, as URL parsing would
+// turn `./locks` into `/locks` and let misspelt parameters pass.
+//
+//     SCHEME ":" PLACE [ "?" NAME "=" VALUE { "&" NAME "=" VALUE } ]
+//
+// `%XX` stands for a byte of UTF-8 in PLACE and VALUE, so `?`, `#` and `%` in a name are written `%3F`, `%23` and `%25`; `+` is a plus.
+import { resolve } from 'node:path'
+import { type MemoryOptions, memoryBackend } from '../backends/memory.ts'
+import type { Backend, Preference, Supports, Wait } from '../core/backend.ts'
+import type { Claims } from '../core/claims.ts'
+import { invalid, LockError } from '../core/errors.ts'
+import type { Inspection } from '../core/inspection.ts'
+import { Lease, LeaseList } from '../core/lease.ts'
+import { LockSpace, type LockSpaceOptions } from '../lock-space.ts'
+
+/** `memory:` is a space of its own, `memory:NAME` one per name and thread. */
+export interface MemoryUrl {
+  readonly scheme: 'memory'
+  readonly name?: string
+  readonly prefer?: Preference
+}
+
+/** `file:` is the default directory, `file:./locks` relative to the working directory, `file:/abs` and `file:///abs` absolute. */
+export interface FileUrl {
+  readonly scheme: 'file'
+  /** As written, not resolved. */
+  readonly directory?: string
+  readonly prefer?: Preference
+}
+
+export type EngineUrl = MemoryUrl | FileUrl
+
+/** The environment variable that `connect()` looks at when it is given no URL. */
+export const URL_VARIABLE = 'HOLDFAST_URL'
+/** Kernel files in the default directory. */
+export const DEFAULT_URL = 'file:'
+
+const SCHEMES = ['memory', 'file'] as const
+const LATER_SCHEMES: readonly string[] = ['redis', 'rediss', 'zookeeper']
+const PARAMETERS = ['prefer'] as const
+const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
+
+/**
+ * A lock space on the engine that the URL names.
+ *
+ * ```ts
+ * const locks = await connect('file:/var/lock/studies')
+ * ```
+ *
+ * @param url `memory:`, `memory:NAME`, `file:` or `file:DIRECTORY`, with `?prefer=writers` if waiting writers go before waiting readers.
+ * Without one the environment variable `HOLDFAST_URL` decides, and without that either, kernel files in the default directory (`file:`).
+ * @throws LockError `CONFIG_INVALID`, saying what is wrong with the URL and where it came from; whatever the engine says otherwise.
+ */
+export async function connect(url?: string, options?: LockSpaceOptions): Promise<LockSpace> {
+  return new LockSpace(await backendOf(configured(url)), options)
+}
+
+/** The first source that says anything decides. They are asked in this order, and none is a fallback for another that is wrong. */
+function configured(given: string | undefined): EngineUrl {
+  if (given !== undefined) return parseUrl(given)
+  const variable = process.env[URL_VARIABLE]
+  if (variable !== undefined) return parsedFrom(variable, `The environment variable ${URL_VARIABLE}`)
+  return parseUrl(DEFAULT_URL)
+}
+
+function parsedFrom(url: string, source: string): EngineUrl {
+  try {
+    return parseUrl(url)
+  } catch (error) {
+    throw new LockError('CONFIG_INVALID', `${source} is wrong. ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function backendOf(url: EngineUrl): Promise<Backend> {
+  const prefer = url.prefer === undefined ? {} : { prefer: url.prefer }
+  if (url.scheme === 'memory') return namedMemory(url.name, prefer)
+  const { fileBackend } = await import('../backends/file/index.ts')
+  return fileBackend(url.directory === undefined ? prefer : { ...prefer, directory: resolve(url.directory) })
+}
+
+/**
+ * Takes a URL apart, by the rules at the top of this file. Nothing is opened or looked up.
+ *
+ * @throws LockError `CONFIG_INVALID`.
+ */
+export function parseUrl(url: string): EngineUrl {
+  if (typeof url !== 'string') throw bad(`A lock URL is a string, not ${url === null ? 'null' : typeof url}.`)
+  if (url === '') throw bad(`A lock URL is empty; write "memory:" or "file:".`)
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? []
+  if (scheme === undefined || rest === undefined) throw bad(`${quoted(url)} names no engine. ${withoutScheme(url)}`)
+  const engine = scheme.toLowerCase()
+  if (LATER_SCHEMES.includes(engine)) {
+    throw bad(`"${engine}:" is not part of this version yet; it knows ${listed(SCHEMES.map((one) => `${one}:`))}.`)
+  }
+  if (engine !== 'memory' && engine !== 'file') throw bad(unknown('engine', engine, SCHEMES, url))
+  const mark = rest.indexOf('?')
+  const place = mark === -1 ? rest : rest.slice(0, mark)
+  const prefer = mark === -1 ? {} : parameters(rest.slice(mark + 1), url)
+  if (place.includes('#')) throw bad(`${quoted(url)}: write %23 for a "#".`)
+  return engine === 'memory'
+    ? { scheme: 'memory', ...memoryName(place, url), ...prefer }
+    : { scheme: 'file', ...directory(place, url), ...prefer }
+}
+
+function memoryName(place: string, url: string): { name?: string } {
+  if (place === '') return {}
+  if (place.startsWith('/')) throw bad(`${quoted(url)}: a space in memory has a plain name, such as memory:jobs.`)
+  return { name: decoded(place, url) }
+}
+
+function directory(place: string, url: string): { directory?: string } {
+  if (place === '') return {}
+  if (!place.startsWith('//')) {
+    if (place.startsWith('~')) throw bad(`${quoted(url)}: "~" is not expanded here; write file:$HOME${place.slice(1)} in a shell.`)
+    return { directory: decoded(place, url) }
+  }
+  const slash = place.indexOf('/', 2)
+  const host = slash === -1 ? place.slice(2) : place.slice(2, slash)
+  if (slash === -1 && host === '') throw bad(`${quoted(url)} names no directory; write file: for the default one, or file:/directory.`)
+  if (host !== '') {
+    const path = place.slice(2)
+    const meant = host.startsWith('.') ? `file:${path}` : host === 'localhost' ? `file:${place.slice(slash)}` : `file:/${path}`
+    throw bad(`${quoted(url)} names the host "${host}", and kernel locks live on this machine alone. Did you mean ${meant}?`)
+  }
+  return { directory: decoded(place.slice(2), url) }
+}
+
+function parameters(text: string, url: string): { prefer?: Preference } {
+  const given = new Map<string, string>()
+  if (text === '') throw bad(`${quoted(url)} ends with a "?"; leave it out, or write ?prefer=writers.`)
+  for (const part of text.split('&')) {
+    const equals = part.indexOf('=')
+    const name = equals === -1 ? part : part.slice(0, equals)
+    if (!PARAMETERS.includes(name as 'prefer')) throw bad(unknown('parameter', name, PARAMETERS, url))
+    if (given.has(name)) throw bad(`${quoted(url)} gives "${name}" twice.`)
+    const value = equals === -1 ? '' : decoded(part.slice(equals + 1), url)
+    if (value === '') throw bad(`${quoted(url)} gives "${name}" no value.`)
+    given.set(name, value)
+  }
+  const prefer = given.get('prefer')
+  if (prefer === undefined) return {}
+  if (!PREFERENCES.includes(prefer as Preference)) throw bad(unknown('value of "prefer"', prefer, PREFERENCES, url))
+  return { prefer: prefer as Preference }
+}
+
+function decoded(text: string, url: string): string {
+  let plain: string
+  try {
+    plain = decodeURIComponent(text)
+  } catch (cause) {
+    throw new LockError('CONFIG_INVALID', `${quoted(url)}: "%" is followed by two hexadecimal digits, and is itself written %25.`, {
+      cause,
+    })
+  }
+  if (plain.includes('\0')) throw bad(`${quoted(url)} holds a NUL character.`)
+  return plain
+}
+
+function withoutScheme(url: string): string {
+  if (/^[./]/.test(url)) return `Did you mean file:${url}?`
+  const near = nearest(url.toLowerCase(), SCHEMES)
+  return near === undefined ? 'A lock URL starts with "memory:" or "file:".' : `Did you mean ${near}:?`
+}
+
+function unknown(what: string, word: string, known: readonly string[], url: string): string {
+  const near = nearest(word, known)
+  return `${quoted(url)}: no ${what} is called "${word}". ${near === undefined ? `There is ${listed(known)}.` : `Did you mean "${near}"?`}`
+}
+
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known.map((one) => ({ one, far: distance(word, one) })).sort((a, b) => a.far - b.far)
+  return best !== undefined && best.far <= Math.max(1, Math.floor(best.one.length / 3)) ? best.one : undefined
+}
+
+/** Letters to add, drop, change or swap with a neighbour to get from one word to the other. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const changed = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row[j] = Math.min(changed, rows[i - 1]![j]! + 1, row[j - 1]! + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1)
+    }
+    rows.push(row)
+  }
+  return rows[a.length]![b.length]!
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}
+
+/** A URL as it may be shown: what stands before an `@` may be a password. */
+function quoted(url: string): string {
+  return JSON.stringify(url.replace(/\/\/[^/@]*@/, '//…@'))
+}
+
+function bad(message: string): LockError {
+  return new LockError('CONFIG_INVALID', message)
+}
+
+interface Shared {
+  readonly engine: Backend
+  connections: number
+}
+
+const spaces = new Map<string, Shared>()
+
+/**
+ * The lock table called `name`, one for everybody in this thread who connects to it; without a name, one that nobody else has. Each
+ * connection closes for itself: it counts its own leases, and the table goes with the last connection.
+ */
+function namedMemory(name: string | undefined, options: MemoryOptions): Backend {
+  if (name === undefined) return memoryBackend(options)
+  const known = spaces.get(name)
+  if (known !== undefined && options.prefer !== undefined && options.prefer !== known.engine.prefer) {
+    throw invalid(`The space memory:${name} is open with prefer=${known.engine.prefer} and cannot be given prefer=${options.prefer}.`)
+  }
+  const shared = known ?? { engine: memoryBackend(options), connections: 0 }
+  spaces.set(name, shared)
+  shared.connections++
+  return new Connection(name, shared)
+}
+
+class Connection implements Backend {
+  readonly name = 'memory'
+  readonly supports: Supports
+  readonly prefer: Preference
+  readonly leases: LeaseList = new LeaseList()
+  private readonly space: string
+  private readonly shared: Shared
+
+  constructor(space: string, shared: Shared) {
+    this.space = space
+    this.shared = shared
+    this.supports = shared.engine.supports
+    this.prefer = shared.engine.prefer
+  }
+
+  tryAcquire(claims: Claims, name: string | undefined): Lease | null {
+    const lease = this.shared.engine.tryAcquire(claims, name) as Lease | null
+    return lease === null ? null : this.own(lease)
+  }
+
+  async acquire(claims: Claims, wait: Wait): Promise<Lease> {
+    return this.own(await this.shared.engine.acquire(claims, wait))
+  }
+
+  inspect(): Promise<Inspection> {
+    return this.shared.engine.inspect()
+  }
+
+  close(): Promise<void> {
+    if (--this.shared.connections === 0) spaces.delete(this.space)
+    return Promise.resolve()
+  }
+
+  private own(lease: Lease): Lease {
+    const own = new ConnectionLease(lease, this.leases)
+    this.leases.add(own)
+    return own
+  }
+}
+
+/** Passes everything on to the lease of the table, and stands in the list of its own connection. */
+class ConnectionLease extends Lease {
+  private readonly inner: Lease
+  private readonly list: LeaseList
+
+  constructor(inner: Lease, list: LeaseList) {
+    super(inner.granted, inner.name)
+    this.inner = inner
+    this.list = list
+  }
+
+  get since(): number {
+    return this.inner.since
+  }
+
+  // Past `release()` and `downgrade()` of the inner lease, which would tell listeners a second time.
+
+  protected free(claims: Claims): Promise<void> | undefined {
+    this.list.remove(this)
+    // biome-ignore lint/complexity/useLiteralKeys: it is protected, and brackets let it pass
+    return this.inner['free'](claims)
+  }
+
+  protected weaken(from: Claims, to: Claims): Promise<void> | undefined {
+    this.inner.granted = to
+    // biome-ignore lint/complexity/useLiteralKeys: as above
+    return this.inner['weaken'](from, to)
+  }
+
+  protected mintedToken(): bigint {
+    return this.inner.token
+  }
+
+  protected stillValid(): boolean {
+    return this.inner.valid
+  }
+}
