@@ -3,7 +3,7 @@
 export type { Backend, Preference, Supports, Wait } from './core/backend.ts'
 export { type Claim, Claims, claimsOf } from './core/claims.ts'
 export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './core/errors.ts'
-export { type Holder, type Inspection, inspectionOf, type Owner, type Waiter } from './core/inspection.ts'
+export { type Holder, holding, type Inspection, inspectionOf, type Owner, type Waiter, waiting } from './core/inspection.ts'
 export { Lease, type LeaseJson, LeaseList, type LeaseState } from './core/lease.ts'
 export { Footprint, LockTable, type LockTableOptions, Ticket } from './core/lock-table.ts'
 export { compatible, conflicting, join, MODES, type Mode, readingPartOf } from './core/mode.ts'

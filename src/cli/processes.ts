@@ -85,17 +85,6 @@ export function descentOf(pid: number): Kin {
   }
 }
 
-/** Those of `pids` that do not descend from any of `ancestors`. */
-export function strangersTo(ancestors: ReadonlySet<number>, pids: readonly number[]): readonly number[] {
-  const running = runningProcesses()
-  if (running === null) return pids
-  return pids.filter((pid) => {
-    for (let one: number | undefined = pid; one !== undefined && one > 1; one = running.get(one)?.parent)
-      if (ancestors.has(one)) return false
-    return true
-  })
-}
-
 interface Running {
   readonly parent: number
   readonly group: number

@@ -6,11 +6,12 @@ import { connect } from '../config/url.ts'
 import { isLockError } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
 import type { LockSpace } from '../lock-space.ts'
+import { describeRequest } from '../refusals.ts'
 import { type Ended, RunningCommand, StartError } from './command.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { printError, say } from './output.ts'
 import { Signals } from './signals.ts'
-import { describeRequest, WaitingNotice } from './waiting-notice.ts'
+import { WaitingNotice } from './waiting-notice.ts'
 
 export interface RunRequest {
   readonly on: string | undefined

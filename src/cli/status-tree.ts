@@ -11,7 +11,6 @@ export interface StatusStyle {
   readonly width?: number | undefined
   readonly colours?: boolean
   /** Who holds something and does not say what; those of the inspection if left out. */
-  readonly silent?: readonly Owner[]
 }
 
 type Mode = 'read' | 'write'
@@ -31,8 +30,8 @@ interface Node {
 
 const HEADER = { path: 'PATH', mode: 'MODE', who: 'PID@HOST', since: 'SINCE', token: 'TOKEN', command: 'COMMAND' }
 
-export function statusTree(seen: Inspection, { now, width, colours = false, silent = seen.silent }: StatusStyle): string {
-  const { holders, waiters } = seen
+export function statusTree(seen: Inspection, { now, width, colours = false }: StatusStyle): string {
+  const { holders, waiters, silent } = seen
   if (holders.length + waiters.length + silent.length === 0) return `Nobody holds or waits (${seen.backend}).\n`
   const rows: Row[] = []
   if (holders.length + waiters.length > 0) drawNode(joined(treeOf(seen)), '', '', rows, now, behindWaiters(seen))

@@ -2,7 +2,6 @@
 // Shows who holds and who waits.
 import { connect } from '../config/url.ts'
 import { wantsColours } from './output.ts'
-import { unexplained } from './silent.ts'
 import { statusTree } from './status-tree.ts'
 
 export interface StatusOptions {
@@ -19,7 +18,7 @@ export async function status({ on, json = false }: StatusOptions): Promise<numbe
   if (json) stdout.write(`${JSON.stringify(seen, null, 2)}\n`)
   else {
     const width = stdout.isTTY ? stdout.columns : undefined
-    stdout.write(statusTree(seen, { now: Date.now(), width, colours: wantsColours(stdout), silent: unexplained(seen) }))
+    stdout.write(statusTree(seen, { now: Date.now(), width, colours: wantsColours(stdout) }))
   }
   return 0
 }

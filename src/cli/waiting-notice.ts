@@ -3,8 +3,8 @@
 import { hostname } from 'node:os'
 import type { Holder, Owner } from '../core/inspection.ts'
 import type { LockSpace } from '../lock-space.ts'
+import { describeRequest } from '../refusals.ts'
 import { ageOf, clockTime, say } from './output.ts'
-import { unexplained } from './silent.ts'
 
 export interface Wanted {
   readonly read: readonly string[]
@@ -64,7 +64,7 @@ export class WaitingNotice {
       own === undefined
         ? (await this.locks.blockers(this.wanted)).filter((one) => !isOurs(one))
         : [...seen.holders, ...seen.waiters].filter((one) => own.waitsFor.includes(one.id))
-    return { known, silent: known.length === 0 ? unexplained(seen) : [] }
+    return { known, silent: known.length === 0 ? seen.silent : [] }
   }
 }
 
@@ -76,12 +76,6 @@ interface Blockers {
 
 function isOurs({ owner }: Holder): boolean {
   return owner.pid === process.pid && owner.host === hostname()
-}
-
-/** `write /a, read /b and 3 more`. */
-export function describeRequest({ read, write }: Wanted): string {
-  const all = [...write.map((path) => `write ${path}`), ...read.map((path) => `read ${path}`)]
-  return all.length > 3 ? `${all.slice(0, 3).join(', ')} and ${all.length - 3} more` : all.join(', ')
 }
 
 /** @param blockers null when nobody could be asked. */

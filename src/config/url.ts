@@ -6,12 +6,9 @@
 //
 // `%XX` stands for a byte of UTF-8 in PLACE and VALUE, so `?`, `#` and `%` in a name are written `%3F`, `%23` and `%25`; `+` is a plus.
 import { resolve } from 'node:path'
-import { type MemoryOptions, memoryBackend } from '../backends/memory.ts'
-import type { Backend, Preference, Supports, Wait } from '../core/backend.ts'
-import type { Claims } from '../core/claims.ts'
-import { invalid, LockError } from '../core/errors.ts'
-import type { Inspection } from '../core/inspection.ts'
-import { Lease, LeaseList } from '../core/lease.ts'
+import { memoryBackend } from '../backends/memory.ts'
+import type { Backend, Preference } from '../core/backend.ts'
+import { LockError } from '../core/errors.ts'
 import { LockSpace, type LockSpaceOptions } from '../lock-space.ts'
 
 /** `memory:` is a space of its own, `memory:NAME` one per name and thread. */
@@ -74,7 +71,7 @@ function parsedFrom(url: string, source: string): EngineUrl {
 
 async function backendOf(url: EngineUrl): Promise<Backend> {
   const prefer = url.prefer === undefined ? {} : { prefer: url.prefer }
-  if (url.scheme === 'memory') return namedMemory(url.name, prefer)
+  if (url.scheme === 'memory') return memoryBackend(url.name === undefined ? prefer : { ...prefer, name: url.name })
   const { fileBackend } = await import('../backends/file/index.ts')
   return fileBackend(url.directory === undefined ? prefer : { ...prefer, directory: resolve(url.directory) })
 }
@@ -199,105 +196,4 @@ function quoted(url: string): string {
 
 function bad(message: string): LockError {
   return new LockError('CONFIG_INVALID', message)
-}
-
-interface Shared {
-  readonly engine: Backend
-  connections: number
-}
-
-const spaces = new Map<string, Shared>()
-
-/**
- * The lock table called `name`, one for everybody in this thread who connects to it; without a name, one that nobody else has. Each
- * connection closes for itself: it counts its own leases, and the table goes with the last connection.
- */
-function namedMemory(name: string | undefined, options: MemoryOptions): Backend {
-  if (name === undefined) return memoryBackend(options)
-  const known = spaces.get(name)
-  if (known !== undefined && options.prefer !== undefined && options.prefer !== known.engine.prefer) {
-    throw invalid(`The space memory:${name} is open with prefer=${known.engine.prefer} and cannot be given prefer=${options.prefer}.`)
-  }
-  const shared = known ?? { engine: memoryBackend(options), connections: 0 }
-  spaces.set(name, shared)
-  shared.connections++
-  return new Connection(name, shared)
-}
-
-class Connection implements Backend {
-  readonly name = 'memory'
-  readonly supports: Supports
-  readonly prefer: Preference
-  readonly leases: LeaseList = new LeaseList()
-  private readonly space: string
-  private readonly shared: Shared
-
-  constructor(space: string, shared: Shared) {
-    this.space = space
-    this.shared = shared
-    this.supports = shared.engine.supports
-    this.prefer = shared.engine.prefer
-  }
-
-  tryAcquire(claims: Claims, name: string | undefined): Lease | null {
-    const lease = this.shared.engine.tryAcquire(claims, name) as Lease | null
-    return lease === null ? null : this.own(lease)
-  }
-
-  async acquire(claims: Claims, wait: Wait): Promise<Lease> {
-    return this.own(await this.shared.engine.acquire(claims, wait))
-  }
-
-  inspect(): Promise<Inspection> {
-    return this.shared.engine.inspect()
-  }
-
-  close(): Promise<void> {
-    if (--this.shared.connections === 0) spaces.delete(this.space)
-    return Promise.resolve()
-  }
-
-  private own(lease: Lease): Lease {
-    const own = new ConnectionLease(lease, this.leases)
-    this.leases.add(own)
-    return own
-  }
-}
-
-/** Passes everything on to the lease of the table, and stands in the list of its own connection. */
-class ConnectionLease extends Lease {
-  private readonly inner: Lease
-  private readonly list: LeaseList
-
-  constructor(inner: Lease, list: LeaseList) {
-    super(inner.granted, inner.name)
-    this.inner = inner
-    this.list = list
-  }
-
-  get since(): number {
-    return this.inner.since
-  }
-
-  // Past `release()` and `downgrade()` of the inner lease, which would tell listeners a second time.
-
-  protected free(claims: Claims): Promise<void> | undefined {
-    this.list.remove(this)
-    // biome-ignore lint/complexity/useLiteralKeys: it is protected, and brackets let it pass
-    return this.inner['free'](claims)
-  }
-
-  protected weaken(from: Claims, to: Claims): Promise<void> | undefined {
-    this.inner.granted = to
-    // biome-ignore lint/complexity/useLiteralKeys: as above
-    return this.inner['weaken'](from, to)
-  }
-
-  protected mintedToken(): bigint {
-    return this.inner.token
-  }
-
-  protected stillValid(): boolean {
-    return this.inner.valid
-  }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What `inspect()` answers: who holds, who waits, and who waits for whom. Everything here survives JSON.stringify.
+import type { Wait } from './backend.ts'
 import type { Claim, Claims } from './claims.ts'
+import type { Lease } from './lease.ts'
 import { compatible } from './mode.ts'
 
 /** Where a holder or waiter lives, to be shown to people. */
@@ -47,6 +49,27 @@ export interface Inspection {
   readonly silent: readonly Owner[]
 }
 
+/** A lease as it is shown; of its own process's memory alone. */
+export function holding(lease: Lease, owner: Owner): Holder {
+  const { granted, token, state, since } = lease
+  return {
+    ...shown(granted, lease.name, owner),
+    id: `${owner.host}.${owner.pid}.${owner.thread}.lease-${token}`,
+    state: state === 'suspended' ? 'suspended' : 'held',
+    since: new Date(since).toISOString(),
+    token: token.toString(),
+  }
+}
+
+/** A waiting request as it is shown. */
+export function waiting({ claims, wait }: { readonly claims: Claims; readonly wait: Wait }, owner: Owner): Holder {
+  return { ...shown(claims, wait.name, owner), id: wait.id, state: 'waiting', since: new Date(wait.since).toISOString(), token: null }
+}
+
+function shown(claims: Claims, name: string | undefined, owner: Owner): Pick<Holder, 'read' | 'write' | 'claims' | 'name' | 'owner'> {
+  return { read: claims.read, write: claims.write, claims: claims.list, name: name ?? null, owner }
+}
+
 /** True when two sets of claims cannot be held at once. */
 export function exclude(a: readonly Claim[], b: readonly Claim[]): boolean {
   const modes = new Map(b.map(({ key, mode }) => [key, mode]))
@@ -62,9 +85,9 @@ export function exclude(a: readonly Claim[], b: readonly Claim[]): boolean {
  *
  * @param writersFirst the space prefers writers: a waiting pure reader then stands behind every writer.
  */
-export function inspectionOf(backend: string, holders: readonly Holder[], waiting: readonly Holder[], writersFirst = false): Inspection {
+export function inspectionOf(backend: string, holders: readonly Holder[], came: readonly Holder[], writersFirst = false): Inspection {
   const overtaken = (request: Holder): boolean => writersFirst && request.write.length === 0
-  const line = writersFirst ? [...waiting.filter((w) => !overtaken(w)), ...waiting.filter(overtaken)] : waiting
+  const line = writersFirst ? [...came.filter((w) => !overtaken(w)), ...came.filter(overtaken)] : came
   const waiters = line.map((waiter, place) => {
     const before = [...holders, ...line.slice(0, place)]
     return { ...waiter, waitsFor: before.filter((other) => exclude(other.claims, waiter.claims)).map((other) => other.id) }

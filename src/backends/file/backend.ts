@@ -4,7 +4,7 @@
 import type { Backend, Preference, Supports, Wait } from '../../core/backend.ts'
 import type { Claims } from '../../core/claims.ts'
 import { LockError } from '../../core/errors.ts'
-import { type Holder, type Inspection, inspectionOf } from '../../core/inspection.ts'
+import { holding, type Inspection, inspectionOf, waiting } from '../../core/inspection.ts'
 import { type Lease, LeaseList } from '../../core/lease.ts'
 import { LockTable } from '../../core/lock-table.ts'
 import { join, type Mode } from '../../core/mode.ts'
@@ -13,8 +13,9 @@ import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { asLockError, isMissing } from './failures.ts'
 import { FileLease } from './file-lease.ts'
+import { descendsFrom, processesWithLocks } from './kernel-holders.ts'
 import { locate } from './layout.ts'
-import { askMembers, Member, type MemberAnswer, processesWithLocks } from './members.ts'
+import { askMembers, Member, type MemberAnswer } from './members.ts'
 import { Region } from './region.ts'
 import { type Shard, Shards } from './shard.ts'
 import { SpaceLock } from './space-lock.ts'
@@ -44,6 +45,9 @@ interface Parts {
   readonly watch: DirectoryWatch
   readonly member: Member
 }
+
+/** Whoever removes a directory file by file should not meet it growing again under his hands. */
+const BEGIN_AGAIN_MS = 50
 
 /** Idle regions are remembered up to this number at least. */
 const KEPT_REGIONS = 4096
@@ -173,7 +177,9 @@ export class FileBackend implements Backend, Taker {
     const holders = all.flatMap((answer) => answer.holders)
     const known = new Set(all.map((answer) => answer.owner.pid))
     const listed = options.quick ? [] : processesWithLocks(directory)
-    const quiet = listed.filter(({ pid }) => !known.has(pid) || silent.includes(pid))
+    // A command that inherited the descriptors of a process that answers holds what that one holds.
+    const speaking = new Set(holders.map((holder) => holder.owner.pid))
+    const quiet = listed.filter(({ pid }) => silent.includes(pid) || (!known.has(pid) && !descendsFrom(speaking, pid)))
     return { ...inspectionOf(this.name, holders, waiters, this.prefer === 'writers'), silent: quiet }
   }
 
@@ -200,7 +206,7 @@ export class FileBackend implements Backend, Taker {
     for (const taking of takings) taking.standBack()
     if (everything) this.stale = true
     this.loseThoseOn(gone)
-    for (const taking of takings) taking.admitted()
+    if (takings.length > 0) setTimeout(() => takings.forEach(beginAgain), BEGIN_AGAIN_MS)
   }
 
   private loseThoseOn(gone: ReadonlySet<Shard>): void {
@@ -310,36 +316,20 @@ export class FileBackend implements Backend, Taker {
   }
 
   private ownAnswer(): MemberAnswer {
-    const describe = (claims: Claims, name: string | undefined): Pick<Holder, 'read' | 'write' | 'claims' | 'name' | 'owner'> => ({
-      read: claims.read,
-      write: claims.write,
-      claims: claims.list,
-      name: name ?? null,
-      owner: owner(),
-    })
-    const waiting = (claims: Claims, wait: Wait): Holder => ({
-      ...describe(claims, wait.name),
-      id: wait.id,
-      state: 'waiting',
-      since: new Date(wait.since).toISOString(),
-      token: null,
-    })
-    const { pid, thread } = owner()
+    const self = owner()
     return {
-      owner: owner(),
-      holders: Array.from(this.leases, (lease) => ({
-        ...describe(lease.granted, lease.name),
-        id: `${pid}.${thread}.${lease.token}`,
-        state: 'held' as const,
-        since: new Date(lease.since).toISOString(),
-        token: lease.token.toString(),
-      })),
+      owner: self,
+      holders: Array.from(this.leases, (lease) => holding(lease, self)),
       waiters: [
-        ...Array.from(this.takings, ({ claims, wait }) => waiting(claims, wait)),
-        ...Array.from(this.table.waiting, ({ owner: { claims, wait } }) => waiting(claims, wait)),
+        ...Array.from(this.takings, (taking) => waiting(taking, self)),
+        ...Array.from(this.table.waiting, (ticket) => waiting(ticket.owner, self)),
       ],
     }
   }
+}
+
+function beginAgain(taking: Taking): void {
+  taking.admitted()
 }
 
 function allUsable(places: readonly Place[]): boolean {

@@ -7,6 +7,8 @@ import type { Watcher } from './watcher.ts'
 const BLIND_LOOK_MS = 1000
 /** Many files removed at once are one look. */
 const SETTLE_MS = 1
+/** A folder above ours may be renamed, and no event says so. */
+const SLOW_LOOK_MS = 5000
 
 export class DirectoryWatch {
   private readonly verify: () => void
@@ -23,10 +25,13 @@ export class DirectoryWatch {
     try {
       if (watcher === null) throw new Error('nothing to watch with')
       for (const path of [directory.path, directory.file('shards')]) this.unwatch.push(watcher.watchFolder(path, listener))
+      this.looking = setInterval(() => {
+        if (!directory.whole) verify()
+      }, SLOW_LOOK_MS)
     } catch {
       this.looking = setInterval(verify, BLIND_LOOK_MS)
-      this.looking.unref()
     }
+    this.looking.unref()
   }
 
   close(): void {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Who holds what, asked on demand. Every process that takes part listens on a socket in the directory and answers with what its own memory
-// knows, so a lock costs nothing for it, and a dead process answers nothing. What the living do not explain, the kernel's own lists do.
+// knows, so a lock costs nothing for it, and a dead process answers nothing. What the living do not
+// explain, the kernel's own lists do: see kernel-holders.ts.
 import * as fs from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
-import { basename } from 'node:path'
 import type { Holder, Owner } from '../../core/inspection.ts'
 import { MODES } from '../../core/mode.ts'
 import { owner } from '../../owner.ts'
@@ -175,44 +175,4 @@ function isHolder(value: unknown): value is Holder {
     claims.every(({ key, mode }) => typeof key === 'string' && MODES.includes(mode)) &&
     isOwner(owner)
   )
-}
-
-/**
- * Processes with an open shard file through which something is locked, as the kernel lists them (proc(5), fdinfo): also those that are stopped, and
- * commands that inherited a lock from a process that is gone. Other users' processes are hidden from us, unless we are root.
- */
-export function processesWithLocks(directory: LockDirectory): Owner[] {
-  const shards = `${fs.realpathSync(directory.file('shards'))}/`
-  const found: Owner[] = []
-  for (const entry of fs.readdirSync('/proc')) {
-    const pid = Number(entry)
-    if (Number.isInteger(pid) && holdsLock(pid, shards)) found.push({ pid, thread: 0, host: owner().host, command: commandOf(pid) })
-  }
-  return found
-}
-
-function holdsLock(pid: number, shards: string): boolean {
-  try {
-    return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-      try {
-        return (
-          fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(shards) &&
-          fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').includes('lock:')
-        )
-      } catch {
-        return false
-      }
-    })
-  } catch {
-    return false
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    const [program = '', ...rest] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
-    return [basename(program), ...rest].join(' ').slice(0, 200)
-  } catch {
-    return ''
-  }
 }

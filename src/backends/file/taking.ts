@@ -55,6 +55,7 @@ export class Taking implements Comer {
   private entries = 0
   private waitsAt: Region | null = null
   private waited = false
+  private over = false
   private restarts = 0
 
   constructor(taker: Taker, claims: Claims, wait: Wait, resolve: (lease: Lease) => void, reject: (error: unknown) => void) {
@@ -76,8 +77,9 @@ export class Taking implements Comer {
       })
   }
 
-  /** Its turn in this process has come. */
+  /** Its turn in this process has come, or comes again after {@link standBack}. */
   admitted(): void {
+    if (this.over) return
     try {
       this.plan = this.taker.plan(this.claims)
       this.proceed()
@@ -100,7 +102,7 @@ export class Taking implements Comer {
   failed(error: unknown): void {
     this.waitsAt?.stopWaiting(this)
     this.stopWaiting()
-    if (isMissing(error) && ++this.restarts <= RESTARTS) this.beginAnew()
+    if (isMissing(error) && this.restarts < RESTARTS) this.beginAnew()
     else this.giveUp(this.taker.asLockError(error))
   }
 
@@ -113,6 +115,7 @@ export class Taking implements Comer {
 
   /** The lock files are being removed or replaced at this moment. */
   private beginAnew(): void {
+    this.restarts++
     this.undo()
     this.taker.verify()
     this.admitted()
@@ -142,11 +145,12 @@ export class Taking implements Comer {
       return
     }
     // Files may have been replaced while we waited: then what we got is worth nothing.
-    if (this.waited && !this.taker.standsOn(this.plan.places)) {
+    if (this.waited && this.restarts < RESTARTS && !this.taker.standsOn(this.plan.places)) {
       this.beginAnew()
       return
     }
     const lease = this.taker.grant(this.claims, this.plan, this.wait.name)
+    this.over = true
     this.wait.end()
     this.resolve(lease)
   }
@@ -158,6 +162,7 @@ export class Taking implements Comer {
   }
 
   private giveUp(reason: unknown): void {
+    this.over = true
     this.wait.end()
     this.undo()
     this.taker.table.leave(this.plan.footprint)
