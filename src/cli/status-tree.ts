@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An inspection as text: a tree of the paths that are held, with those who wait below what they wait for.
-import type { Holder, Inspection, Owner, Waiter } from '../core/inspection.ts'
+import type { Holder, Inspection, Waiter } from '../core/inspection.ts'
 import { ageOf, printable } from './output.ts'
 import { type Row, table } from './table.ts'
 
