@@ -7,7 +7,8 @@ import type { Watcher } from './watcher.ts'
 
 /** The kernel tells of a dead process's descriptor before it frees its locks: look at once, and again after so many milliseconds. */
 const AFTER_DEATH_MS: readonly number[] = [0, 1, 2, 5, 10, 50]
-const LOOK_MS = 1000
+/** When to look although nothing was heard, each time up to twice as late, lest all look at once; the last holds from then on. */
+const LOOKS_MS: readonly number[] = [1000, 1000, 2000, 4000, 8000]
 /** Where a death is not heard of, looking often is all that is left. */
 const DEAF_LOOK_MS = 25
 
@@ -21,6 +22,7 @@ export class Wakeups {
   private readonly watcher: Watcher | null
   private readonly shards = new Map<Shard, WatchedShard>()
   private looking: NodeJS.Timeout | null = null
+  private looks = 0
 
   constructor(watcher: Watcher | null) {
     this.watcher = watcher
@@ -37,7 +39,7 @@ export class Wakeups {
       if (this.shards.size === 1) this.watcher?.ref(true)
     }
     watched.regions.add(region)
-    if (this.looking === null) this.lookLater()
+    this.lookSoon()
   }
 
   /** Nobody waits at the region any more. */
@@ -65,6 +67,7 @@ export class Wakeups {
   private heard(shard: Shard, death: boolean): void {
     const watched = this.shards.get(shard)
     if (watched === undefined) return
+    this.lookSoon()
     const again = (): void => {
       for (const region of [...watched.regions]) region.tryAgain(false)
     }
@@ -74,12 +77,22 @@ export class Wakeups {
     watched.timers = AFTER_DEATH_MS.map((ms) => setTimeout(again, ms))
   }
 
+  /** Something has happened, so more may: the next look is near again. */
+  private lookSoon(): void {
+    if (this.looking !== null && this.looks === 0) return
+    if (this.looking !== null) clearTimeout(this.looking)
+    this.looks = 0
+    this.lookLater()
+  }
+
   private lookLater(): void {
-    const ms = this.watcher?.hearsDeath ? LOOK_MS * (1 + Math.random()) : DEAF_LOOK_MS
+    const pauseMs = LOOKS_MS[Math.min(this.looks, LOOKS_MS.length - 1)]!
+    const ms = this.watcher?.hearsDeath ? pauseMs * (1 + Math.random()) : DEAF_LOOK_MS
     this.looking = setTimeout(() => {
       this.looking = null
+      this.looks++
       for (const { regions } of [...this.shards.values()]) for (const region of [...regions]) region.tryAgain(true)
-      if (this.shards.size > 0) this.lookLater()
+      if (this.shards.size > 0 && this.looking === null) this.lookLater()
     }, ms)
   }
 }
