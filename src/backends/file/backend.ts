@@ -82,7 +82,7 @@ export class FileBackend implements Backend, Taker {
     const { places } = plan
     let entries = 0
     try {
-      const othersWait = this.parts.space.othersWait()
+      const othersWait = this.parts.space.othersWaitedLately()
       while (entries < places.length && places[entries]!.region.enter(places[entries]!.mode, othersWait)) entries++
       if (entries === places.length) return this.grant(claims, plan, name)
     } catch (error) {
@@ -114,7 +114,7 @@ export class FileBackend implements Backend, Taker {
   }
 
   othersWait(): boolean {
-    return this.parts.space.othersWait()
+    return this.parts.space.othersWaitedLately()
   }
 
   isPolite(claims: Claims): boolean {

@@ -19,6 +19,7 @@ export class ModeLock {
   private readonly start: number
   /** How many requests of this process hold it, by mode. */
   private readonly held: Record<Mode, number> = { IS: 0, IX: 0, S: 0, SIX: 0, X: 0 }
+  private holders = 0
   private slot = 0
 
   constructor(file: Descriptor, start: number) {
@@ -28,8 +29,7 @@ export class ModeLock {
 
   /** Nobody in this process holds it. */
   get idle(): boolean {
-    const { IS, IX, S, SIX, X } = this.held
-    return (IS | IX | S | SIX | X) === 0
+    return this.holders === 0
   }
 
   /** Takes a mode if no other process, and nobody here, is in the way. */
@@ -41,12 +41,14 @@ export class ModeLock {
       if (!this.ask(mode)) return false
     }
     held[mode]++
+    this.holders++
     return true
   }
 
   /** Gives back a mode that was taken. */
   give(mode: Mode): void {
     const { held, start } = this
+    this.holders--
     if (--held[mode] > 0) return
     const { fd } = this.file
     if (mode === 'IX') unlockRange(fd, start + this.slot, 1)
@@ -66,6 +68,7 @@ export class ModeLock {
       return
     }
     if (held[to]++ === 0) lockRange(fd, SHARED, start, 1)
+    this.holders++
     this.give(from)
   }
 

@@ -13,6 +13,8 @@ const CHANGE = 0
 const USERS = 1
 const WAITING = 2
 
+/** Some twenty locks. */
+const MOMENT_NS = 100_000
 const CHANGE_PATIENCE_MS = 5000
 const CHANGE_RETRY_MS = 1
 
@@ -20,6 +22,9 @@ export class SpaceLock {
   private readonly fd: number
   private readonly directory: LockDirectory
   private waiting = 0
+  /** The last answer was that nobody waits. */
+  private calm = false
+  private askedAt = 0
 
   constructor(directory: LockDirectory) {
     this.directory = directory
@@ -70,9 +75,23 @@ export class SpaceLock {
     if (--this.waiting === 0) unlockRange(this.fd, WAITING, 1)
   }
 
-  /** Another process waits for something in this directory. */
+  /** Another process waits for something in this directory. For whoever leaves: it must ring then. */
   othersWait(): boolean {
-    return blockerOf(this.fd, EXCLUSIVE, WAITING, 1) !== null
+    const wait = blockerOf(this.fd, EXCLUSIVE, WAITING, 1) !== null
+    this.calm = !wait
+    return wait
+  }
+
+  /**
+   * The same for whoever comes, and must not overtake those that wait. It may rely on an answer that is a moment old: a process that comes and
+   * goes asks at every going, so a waiter is overtaken once at most, or for that moment.
+   */
+  othersWaitedLately(): boolean {
+    const [seconds, nanoseconds] = process.hrtime()
+    const now = seconds * 1e9 + nanoseconds
+    if (this.calm && now - this.askedAt < MOMENT_NS) return false
+    this.askedAt = now
+    return this.othersWait()
   }
 
   get intact(): boolean {
