@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -99,14 +99,16 @@ test('a process that is just beginning to listen is not taken for dead', async (
   const c = koffi.load(null)
   const socket = c.func('int socket(int domain, int type, int protocol)')(1, 1, 0) as number
   try {
-    const path = join(directory, 'members', `${process.pid}.0.99.newone`)
+    const path = join(directory, 'members', `${process.pid}.0.99.one.new`)
     const address = Buffer.alloc(110)
     address.writeUInt16LE(1)
     address.write(path, 2)
     expect(c.func('int bind(int fd, void *address, int length)')(socket, address, 3 + Buffer.byteLength(path))).toBe(0)
-    const seen = here.inspect()
-    setTimeout(() => c.func('int listen(int fd, int backlog)')(socket, 5), 5)
-    await seen
+    await here.inspect()
+    expect(members()).toHaveLength(2)
+    c.func('int listen(int fd, int backlog)')(socket, 5)
+    renameSync(path, path.replace('.new', ''))
+    await here.inspect()
     expect(members()).toHaveLength(2)
   } finally {
     closeSync(socket)

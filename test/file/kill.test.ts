@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fileBackend } from '../../src/backends/file/index.ts'
 import { LockSpace } from '../../src/index.ts'
-import { judge } from '../support/log-oracle.ts'
+import { judge, logLine } from '../support/log-oracle.ts'
 import { scaled } from '../support/scale.ts'
 
 const PROGRAM = new URL('../../build/test/programs/file-torture.js', import.meta.url).pathname
@@ -22,14 +22,19 @@ test(
     const directory = join(folder, 'locks')
     writeFileSync(log, '')
     const children: ChildProcess[] = []
+    const deaths: string[] = []
+    let failed = false
     const start = (place: number): void => {
       const child = spawn(process.execPath, [PROGRAM, directory, log, String(Math.trunc(Math.random() * 2 ** 31)), '600'], {
         stdio: 'inherit',
       })
+      child.on('exit', (code, signal) => {
+        if (signal !== 'SIGKILL') deaths.push(`process ${child.pid} ended by itself, with ${code ?? signal}`)
+      })
       children[place] = child
     }
     const kill = async (child: ChildProcess): Promise<void> => {
-      appendFileSync(log, `${JSON.stringify({ word: 'KILL', pid: child.pid, id: 0 })}\n`)
+      appendFileSync(log, logLine({ word: 'KILL', pid: child.pid, id: 0 }))
       child.kill('SIGKILL')
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     }
@@ -50,12 +55,15 @@ test(
       await locks.close()
       const verdict = judge(log)
       console.log(`${verdict.grants} grants, ${verdict.killed} processes killed, ${verdict.violations.length} violations`)
+      failed = verdict.violations.length + deaths.length > 0
+      expect(deaths).toEqual([])
       expect(verdict.violations.slice(0, 10)).toEqual([])
       expect(verdict.killed).toBeGreaterThan(SECONDS)
       expect(verdict.grants).toBeGreaterThan(100 * SECONDS)
     } finally {
       for (const child of children) child.kill('SIGKILL')
-      rmSync(folder, { recursive: true, force: true })
+      if (failed) console.log(`The log is kept: ${log}`)
+      else rmSync(folder, { recursive: true, force: true })
     }
   },
   (SECONDS + 30) * 1000,

@@ -32,7 +32,7 @@ function someRequest(): LockRequest {
 let count = 0
 function note(word: string, id: number, lease?: Lease): void {
   const what = lease === undefined ? {} : { token: lease.token.toString(), claims: lease.claims }
-  writeSync(out, `${JSON.stringify({ word, pid: process.pid, id, ...what })}\n`)
+  writeSync(out, `\n${JSON.stringify({ word, pid: process.pid, id, ...what })}\n`)
 }
 
 async function pause(): Promise<void> {

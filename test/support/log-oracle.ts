@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An oracle that knows nothing of locks but the table of modes: it reads the log that all processes of a test append to, in the order in which the
 // kernel put their lines, and says where two leases stood that cannot stand together. A lease counts from its `ENTER` (written after the grant)
-// to its `LEAVE` (written before the release), or to the `KILL` of its process (written before the signal was sent).
+// to its `LEAVE` (written before the release), or to the `KILL` of its process (written before the signal was sent). What a process still wrote
+// between that and its end does not count. A line begins and ends with a newline, as a process that is killed may leave a torn one behind.
 import { readFileSync } from 'node:fs'
 import { exclude } from '../../src/core/inspection.ts'
 import { readingPartOf } from '../../src/core/mode.ts'
@@ -25,15 +26,17 @@ export function judge(log: string): Verdict {
   const held = new Map<string, { claims: readonly Claim[]; token: bigint }>()
   const highest = new Map<string, { read: bigint; write: bigint }>()
   const violations: string[] = []
+  const dead = new Set<number>()
   let grants = 0
   let killed = 0
   for (const text of readFileSync(log, 'utf8').split('\n')) {
     if (text === '') continue
     const line = parsed(text)
-    if (line === null) continue
+    if (line === null || dead.has(line.pid)) continue
     const key = `${line.pid}.${line.id}`
     if (line.word === 'KILL') {
       killed++
+      dead.add(line.pid)
       for (const other of [...held.keys()]) if (other.startsWith(`${line.pid}.`)) held.delete(other)
     } else if (line.word === 'LEAVE') held.delete(key)
     else if (line.word === 'WEAKEN') weaken(held.get(key)!)
@@ -47,6 +50,11 @@ export function judge(log: string): Verdict {
     } else violations.push(text)
   }
   return { grants, killed, violations }
+}
+
+/** A line of the log. */
+export function logLine(what: Record<string, unknown>): string {
+  return `\n${JSON.stringify(what)}\n`
 }
 
 /** From before a downgrade on, a lease counts for reading only. */
@@ -72,7 +80,7 @@ function tokenFaults(
   return faults
 }
 
-/** A process that was killed in the middle of a line leaves a torn one behind. */
+/** Null for a torn line. */
 function parsed(text: string): Line | null {
   try {
     return JSON.parse(text) as Line

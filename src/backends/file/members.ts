@@ -12,8 +12,8 @@ import type { LockDirectory } from './directory.ts'
 const ANSWER_MS = 300
 /** For those who are in a hurry: every process that is stopped costs so much. */
 const QUICK_ANSWER_MS = 50
-/** A socket appears a moment before anybody listens on it. */
-const BIRTH_MS = 20
+/** How the name of a socket ends before anybody listens on it. */
+const UNBORN = '.new'
 const LARGEST_ANSWER = 64 * 2 ** 20
 
 /** What one process answers. */
@@ -52,11 +52,13 @@ export class Member {
     this.server.unref()
     try {
       this.folder = fs.openSync(this.directory.file('members'), 'r')
+      const unborn = throughFolder(this.folder, `${this.name}${UNBORN}`)
+      this.server.listen({ path: unborn, exclusive: true, readableAll: true, writableAll: true })
+      // Listening is done, but for its event, when listen() returns. Only now others may find it: whom nobody answers they take for dead.
+      fs.renameSync(unborn, throughFolder(this.folder, this.name))
     } catch {
-      return
+      // No descriptor left, a folder that is gone: see above.
     }
-    this.server.listen({ path: throughFolder(this.folder, this.name), exclusive: true, readableAll: true, writableAll: true })
-    // Listening is done, but for its event, when listen() returns.
   }
 
   close(): void {
@@ -89,7 +91,7 @@ export async function askMembers(
   self: string,
   quick: boolean,
 ): Promise<{ answers: MemberAnswer[]; silent: number[] }> {
-  const names = fs.readdirSync(directory.file('members')).filter((name) => name !== self)
+  const names = fs.readdirSync(directory.file('members')).filter((name) => name !== self && !name.endsWith(UNBORN))
   if (names.length === 0) return { answers: [], silent: [] }
   const folder = fs.openSync(directory.file('members'), 'r')
   const answers: MemberAnswer[] = []
@@ -98,12 +100,7 @@ export async function askMembers(
     await Promise.all(
       names.map(async (name) => {
         const own = ownMembers.get(name)
-        const askOnce = (): ReturnType<typeof ask> => ask(throughFolder(folder, name), quick ? QUICK_ANSWER_MS : ANSWER_MS)
-        let answer = own?.answer() ?? (await askOnce())
-        if (answer === 'dead') {
-          await new Promise((resolve) => setTimeout(resolve, BIRTH_MS))
-          answer = await askOnce()
-        }
+        const answer = own?.answer() ?? (await ask(throughFolder(folder, name), quick ? QUICK_ANSWER_MS : ANSWER_MS))
         if (answer === 'dead') remove(directory.file('members', name))
         else if (answer === 'silent') silent.push(Number.parseInt(name, 10))
         else answers.push(answer)
