@@ -8,41 +8,14 @@ import { invalid, LockError } from './core/errors.ts'
 import { events } from './core/events.ts'
 import { type Holder, type Inspection, inTheWay, waitsThrough } from './core/inspection.ts'
 import type { Lease } from './core/lease.ts'
-import type { PathStyle } from './core/path.ts'
 import { LongTimer } from './long-timer.ts'
+import { type CloseOptions, checkOptions, checkTimeout, type LockOptions, type LockSpaceOptions, type TryOptions } from './options.ts'
 import { owner } from './owner.ts'
 import { closed, lost, reentrant, timedOut } from './refusals.ts'
 import { type LockRequest, type Paths, RequestReader } from './request.ts'
 import { WaitingRequest, WaitingRoom } from './waiting.ts'
 
-export interface TryOptions {
-  /** Shown to people who ask who holds what; means nothing else. */
-  readonly name?: string | undefined
-}
-
-export interface LockOptions extends TryOptions {
-  /** Gives up when it aborts; the request rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
-  /** Gives up after so many milliseconds of waiting, with `LOCK_TIMEOUT`. 0 is one try. Default: waits as long as it takes. */
-  readonly timeout?: number | undefined
-}
-
-export interface LockSpaceOptions {
-  /** How paths are written. Default `absolute`. */
-  readonly paths?: PathStyle | undefined
-  /**
-   * Notice a task that waits for itself: inside the callback of a `with…` method, a request that cannot be granted before the lease of
-   * that very callback is released rejects with `LOCK_REENTRANT` instead of waiting for ever. Costs an AsyncLocalStorage. Default off.
-   */
-  readonly detectReentrancy?: boolean | undefined
-}
-
-export interface CloseOptions {
-  /** Milliseconds to wait for leases; then they are taken away: their state is `lost` and their signal fires. Default: as long as it takes. */
-  readonly timeout?: number | undefined
-}
-
-export type { LockRequest, Paths }
+export type { CloseOptions, LockOptions, LockRequest, LockSpaceOptions, Paths, TryOptions }
 
 /** What runs under a lock. */
 export type Work<Result> = (lease: Lease) => Result | Promise<Result>
@@ -378,18 +351,4 @@ async function ended(lease: Lease, error: unknown): Promise<unknown> {
   await lease.release()
   if (!lostMeanwhile) return error
   return lost('The lease was lost while the work was under way: somebody else may have been in.', error ?? lease.signal.reason)
-}
-
-function checkOptions(options: LockOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid(`The options are an object, not ${String(options)}.`)
-  const { signal, timeout, name } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal is not an AbortSignal.')
-  if (timeout !== undefined) checkTimeout(timeout)
-  if (name !== undefined && typeof name !== 'string') throw invalid('name is a string.')
-}
-
-function checkTimeout(timeout: unknown): void {
-  if (typeof timeout !== 'number' || Number.isNaN(timeout) || timeout < 0) {
-    throw invalid(`timeout is a number of milliseconds, 0 or more, not ${String(timeout)}.`)
-  }
 }
