@@ -40,11 +40,7 @@ export class Claims implements Iterable<Claim> {
 
   /** The first claim of ours that a claim of `other` excludes, if any. */
   conflictWith(other: Claims): Claim | undefined {
-    const theirs = new Map(other.list.map(({ key, mode }) => [key, mode]))
-    return this.list.find(({ key, mode }) => {
-      const held = theirs.get(key)
-      return held !== undefined && !compatible(mode, held)
-    })
+    return conflictBetween(this.list, other.list)
   }
 }
 
@@ -77,6 +73,15 @@ export function claimsOf(read: readonly LockNode[], write: readonly LockNode[]):
 
   const list = Array.from(modes, ([key, mode]) => ({ key, mode })).sort((a, b) => byKey(a.key, b.key))
   return new Claims(list, [...kept.S].sort(byKey), [...kept.X].sort(byKey))
+}
+
+/** The first of the one's claims that a claim of the other excludes, if any. */
+export function conflictBetween(ours: readonly Claim[], theirs: readonly Claim[]): Claim | undefined {
+  const modes = new Map(theirs.map(({ key, mode }) => [key, mode]))
+  return ours.find(({ key, mode }) => {
+    const other = modes.get(key)
+    return other !== undefined && !compatible(mode, other)
+  })
 }
 
 function byKey(a: string, b: string): number {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What `inspect()` answers: who holds, who waits, and who waits for whom. Everything here survives JSON.stringify.
 import type { Wait } from './backend.ts'
-import type { Claim, Claims } from './claims.ts'
+import { type Claim, type Claims, conflictBetween } from './claims.ts'
 import type { Lease } from './lease.ts'
-import { compatible } from './mode.ts'
 
 /** Where a holder or waiter lives, to be shown to people. */
 export interface Owner {
@@ -72,11 +71,7 @@ function shown(claims: Claims, name: string | undefined, owner: Owner): Pick<Hol
 
 /** True when two sets of claims cannot be held at once. */
 export function exclude(a: readonly Claim[], b: readonly Claim[]): boolean {
-  const modes = new Map(b.map(({ key, mode }) => [key, mode]))
-  return a.some(({ key, mode }) => {
-    const other = modes.get(key)
-    return other !== undefined && !compatible(mode, other)
-  })
+  return conflictBetween(a, b) !== undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // inotify(7), with the events that fs.watch does not ask for: a file was closed, which also happens when its opener is killed.
-import { errno, errorName, libc } from './libc.ts'
+import { libc, systemError } from './libc.ts'
 
 export const IN_ATTRIB = 0x4
 export const IN_CLOSE_WRITE = 0x8
@@ -62,7 +62,7 @@ export class Inotify {
   /** @throws an error with `code` EMFILE when the user has no instance left. */
   constructor() {
     this.fd = calls().init(IN_NONBLOCK | IN_CLOEXEC)
-    if (this.fd < 0) throw failure('inotify_init1')
+    if (this.fd < 0) throw systemError('inotify_init1')
     this.poll = libc().koffi.node.poll(this.fd, { readable: true }, () => this.drain())
     this.poll.unref()
   }
@@ -76,7 +76,7 @@ export class Inotify {
   /** Calls `listener` for the events of `mask` at `path`, until the answer is called. All listeners of one path must ask for the same mask. */
   watch(path: string, mask: number, listener: Listener): () => void {
     const watch = calls().add(this.fd, path, mask)
-    if (watch < 0) throw failure('inotify_add_watch')
+    if (watch < 0) throw systemError('inotify_add_watch')
     let all = this.listeners.get(watch)
     if (all === undefined) {
       all = new Set()
@@ -114,9 +114,4 @@ export class Inotify {
       if ((mask & IN_IGNORED) !== 0) this.listeners.delete(watch)
     }
   }
-}
-
-function failure(call: string): Error {
-  const code = errno()
-  return Object.assign(new Error(`${call} failed: ${errorName(code)}`), { code: errorName(code), errno: code, syscall: call })
 }

@@ -47,7 +47,13 @@ export function errno(): number {
 }
 
 /** The name of an error number, `EAGAIN` for 11. */
-export function errorName(code: number): string {
+function errorName(code: number): string {
   const { errno: codes } = libc().koffi.os
   return Object.keys(codes).find((name) => (codes as Record<string, number>)[name] === code) ?? `errno ${code}`
+}
+
+/** An error as Node's own file functions throw it, for a call that has just failed. */
+export function systemError(syscall: string, code: number = errno()): Error {
+  const name = errorName(code)
+  return Object.assign(new Error(`${syscall} failed: ${name}`), { code: name, errno: code, syscall })
 }

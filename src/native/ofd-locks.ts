@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Byte-range locks that belong to an open file description (fcntl(2), F_OFD_SETLK): two descriptors of one process exclude each other like
 // those of two processes, a lock goes when the last copy of its descriptor is closed, and closing another descriptor of the file does no harm.
-import { errno, errorName, libc } from './libc.ts'
+import { errno, libc, systemError } from './libc.ts'
 
 export const SHARED = 0
 export const EXCLUSIVE = 1
@@ -44,7 +44,7 @@ class RangeLocks {
 
   get(fd: number, type: LockType, start: number, length: number): Blocker | null {
     this.fill(type, start, length)
-    if (this.call(fd, F_OFD_GETLK, this.address) !== 0) throw systemError('F_OFD_GETLK')
+    if (this.call(fd, F_OFD_GETLK, this.address) !== 0) throw systemError('fcntl')
     const found = this.words[0]! & 0xffff
     if (found === UNLOCK) return null
     return { type: found as LockType, start: this.long(2), length: this.long(4) }
@@ -77,20 +77,15 @@ export function lockRange(fd: number, type: LockType, start: number, length: num
   if (ranges().set(fd, type, start, length) === 0) return true
   const code = errno()
   if (code === EAGAIN || code === EACCES) return false
-  throw systemError('F_OFD_SETLK', code)
+  throw systemError('fcntl', code)
 }
 
 /** Gives up whatever this descriptor holds in the range. */
 export function unlockRange(fd: number, start: number, length: number): void {
-  if (ranges().set(fd, UNLOCK, start, length) !== 0) throw systemError('F_OFD_SETLK')
+  if (ranges().set(fd, UNLOCK, start, length) !== 0) throw systemError('fcntl')
 }
 
 /** A lock of somebody else that would keep this one from being taken, or null. Takes nothing. */
 export function blockerOf(fd: number, type: LockType, start: number, length: number): Blocker | null {
   return ranges().get(fd, type, start, length)
-}
-
-function systemError(what: string, code: number = errno()): Error {
-  const name = errorName(code)
-  return Object.assign(new Error(`${what} failed: ${name}`), { code: name, errno: code, syscall: 'fcntl' })
 }

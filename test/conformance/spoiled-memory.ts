@@ -2,6 +2,7 @@
 // Tools to break the memory backend in one place.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Backend, type Claim, type Claims, type Lease, memoryBackend, type Preference, type Wait, type Waiter } from 'holdfast'
+import { owner, waiting } from 'holdfast/backend'
 
 type Open = (prefer: Preference) => Backend
 
@@ -97,20 +98,7 @@ export function inAnyOrder(): Open {
         }),
       async inspect() {
         const seen = await engine.inspect()
-        const waiters = line.map(
-          ({ claims, wait }): Waiter => ({
-            id: wait.id,
-            state: 'waiting',
-            read: claims.read,
-            write: claims.write,
-            claims: claims.list,
-            since: new Date(wait.since).toISOString(),
-            token: null,
-            name: wait.name ?? null,
-            owner: { pid: process.pid, thread: 0, host: 'here', command: 'node' },
-            waitsFor: [],
-          }),
-        )
+        const waiters = line.map((one): Waiter => ({ ...waiting(one, owner()), waitsFor: [] }))
         return { ...seen, waiters }
       },
     }

@@ -42,7 +42,8 @@ const WAYS: readonly [string, () => void][] = [
     'another directory is put in its place',
     () => {
       renameSync(directory, `${directory}-old`)
-      mkdirSync(directory)
+      // One of those that wait may have put it there by now.
+      mkdirSync(directory, { recursive: true })
     },
   ],
   ['the folder of shards is removed', () => remove(join(directory, 'shards'))],

@@ -3,6 +3,7 @@
 // it made), and shares it among its own tasks by a lock table in memory.
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { type Backend, type Claims, type Lease, memoryBackend, type Supports, type Wait, type Waiter } from 'holdfast'
+import { owner, waiting } from 'holdfast/backend'
 
 interface Argument {
   readonly fault: 'apart' | 'never-freed' | 'spinning'
@@ -58,20 +59,7 @@ export function openBackend(argument: unknown): Backend {
         look()
       }),
     async inspect() {
-      const waiters = line.map(
-        ({ claims, wait }): Waiter => ({
-          id: wait.id,
-          state: 'waiting',
-          read: claims.read,
-          write: claims.write,
-          claims: claims.list,
-          since: new Date(wait.since).toISOString(),
-          token: null,
-          name: wait.name ?? null,
-          owner: { pid: process.pid, thread: 0, host: 'here', command: 'node' },
-          waitsFor: [],
-        }),
-      )
+      const waiters = line.map((one): Waiter => ({ ...waiting(one, owner()), waitsFor: [] }))
       return { ...(await engine.inspect()), waiters }
     },
     close: () => engine.close(),

@@ -132,6 +132,16 @@ export class LockDirectory {
     }
   }
 
+  /** A whole file as text; null if there is none. */
+  read(name: string): string | null {
+    try {
+      return fs.readFileSync(this.file(name), 'utf8')
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null
+      throw error
+    }
+  }
+
   /** The recorded policy; recorded now if nothing was. Refuses a directory of another layout, and a policy that differs. */
   policy(wanted: Preference | undefined): Preference {
     const record = this.readRecord() ?? this.writeRecord({ layout: LAYOUT, prefer: wanted ?? 'first-come' })
@@ -145,13 +155,8 @@ export class LockDirectory {
   }
 
   private readRecord(): SpaceRecord | null {
-    let text: string
-    try {
-      text = fs.readFileSync(this.file('space.json'), 'utf8')
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return null
-      throw error
-    }
+    const text = this.read('space.json')
+    if (text === null) return null
     try {
       const { layout, prefer } = JSON.parse(text) as SpaceRecord
       if (typeof layout === 'number' && (prefer === 'first-come' || prefer === 'writers')) return { layout, prefer }

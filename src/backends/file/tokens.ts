@@ -125,13 +125,8 @@ export class TokenClock {
   }
 
   private read(): Epoch | null {
-    let text: string
-    try {
-      text = fs.readFileSync(this.directory.file('tokens.json'), 'utf8')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-      throw error
-    }
+    const text = this.directory.read('tokens.json')
+    if (text === null) return null
     try {
       const { clock, offset, ceiling } = JSON.parse(text) as Record<string, string>
       return { clock: clock!, offset: BigInt(offset!), ceiling: BigInt(ceiling!) }
