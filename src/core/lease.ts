@@ -24,11 +24,15 @@ export interface LeaseJson {
 
 const DONE: Promise<void> = Promise.resolve()
 
+/** What {@link Lease.mirror} writes for a lease that does not run out by itself. */
+const FOR_EVER = 2n ** 63n - 1n
+
 /** What few leases ever need. */
 interface Rarely {
   abort: AbortController | null
   loss: unknown
   end: Promise<void> | null
+  mirrors: BigInt64Array[] | null
 }
 
 /** A granted request. Backends extend it; users get it from a {@link LockSpace}. */
@@ -83,6 +87,18 @@ export abstract class Lease implements AsyncDisposable {
     return rare.abort.signal
   }
 
+  /**
+   * Lets another thread see whether the lease is good, also while this thread is too busy to tell it: the first number of `cell`, which
+   * lies in shared memory, becomes the moment until which it is, in nanoseconds of CLOCK_BOOTTIME (2^63 - 1 where leases do not run out),
+   * follows each renewal, and becomes 0 with its end. Read it with `Atomics.load`.
+   */
+  mirror(cell: BigInt64Array): void {
+    const rare = this.rare()
+    rare.mirrors ??= []
+    rare.mirrors.push(cell)
+    Atomics.store(cell, 0, this.status === 'held' || this.status === 'suspended' ? this.deadline() : 0n)
+  }
+
   /** Node by node, what is held. */
   get claims(): readonly Claim[] {
     return this.granted.list
@@ -102,6 +118,7 @@ export abstract class Lease implements AsyncDisposable {
   release(): Promise<void> {
     if (this.status === 'held' || this.status === 'suspended') {
       this.status = 'released'
+      if (this.rarely?.mirrors) this.reflect(0n)
       if (events.release.hasSubscribers) events.release.publish({ lease: this })
       const end = this.free(this.granted)
       if (end !== undefined) this.rare().end = end
@@ -162,12 +179,24 @@ export abstract class Lease implements AsyncDisposable {
     if (this.status === 'lost' || this.status === 'released') return
     this.status = 'lost'
     this.rare().loss = reason
+    this.reflect(0n)
     if (events.lost.hasSubscribers) events.lost.publish({ lease: this, reason })
     this.rarely?.abort?.abort(reason)
   }
 
+  /** Until when the lease is good, in nanoseconds of CLOCK_BOOTTIME. Engines whose leases run out say so here, and with {@link reflect}. */
+  protected deadline(): bigint {
+    return FOR_EVER
+  }
+
+  /** Tells the mirrors a new deadline: to be called with each renewal. */
+  protected reflect(deadline: bigint): void {
+    const mirrors = this.rarely?.mirrors
+    if (mirrors) for (const cell of mirrors) Atomics.store(cell, 0, deadline)
+  }
+
   private rare(): Rarely {
-    this.rarely ??= { abort: null, loss: undefined, end: null }
+    this.rarely ??= { abort: null, loss: undefined, end: null, mirrors: null }
     return this.rarely
   }
 }

@@ -149,6 +149,47 @@ describe('A lease', () => {
   })
 })
 
+describe('A mirror of a lease', () => {
+  test('shows other threads the end of time while a lease that does not run out is held, and 0 from its end on.', async () => {
+    for (const end of ['release', 'loss'] as const) {
+      const lease = new TestLease(['/a'])
+      const cells = [0, 1].map(() => new BigInt64Array(new SharedArrayBuffer(8)))
+      for (const cell of cells) lease.mirror(cell)
+      expect(cells.map((cell) => cell[0])).toEqual([2n ** 63n - 1n, 2n ** 63n - 1n])
+      if (end === 'release') await lease.release()
+      else lease.lose(loss)
+      expect(cells.map((cell) => cell[0])).toEqual([0n, 0n])
+    }
+  })
+
+  test('shows 0 when it comes too late.', () => {
+    const lease = new TestLease(['/a'])
+    const cell = new BigInt64Array(new SharedArrayBuffer(8)).fill(7n)
+    lease.lose(loss)
+    lease.mirror(cell)
+    expect(cell[0]).toBe(0n)
+  })
+
+  test('follows a deadline that moves.', () => {
+    class Renewed extends TestLease {
+      until = 5n
+      protected override deadline(): bigint {
+        return this.until
+      }
+      renew(until: bigint): void {
+        this.until = until
+        this.reflect(until)
+      }
+    }
+    const lease = new Renewed(['/a'])
+    const cell = new BigInt64Array(new SharedArrayBuffer(8))
+    lease.mirror(cell)
+    expect(cell[0]).toBe(5n)
+    lease.renew(9n)
+    expect(cell[0]).toBe(9n)
+  })
+})
+
 describe('A downgrade', () => {
   test('goes from writing to reading the same sub-trees, and what is released later is what was left.', async () => {
     const lease = new TestLease(['/a'], ['/b'])
