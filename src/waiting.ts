@@ -148,7 +148,11 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
     this.began = true
     this.room.enter(this)
     const { signal, timeout } = this.patience
-    if (signal !== undefined) listen(signal, this)
+    if (signal !== undefined) {
+      listen(signal, this)
+      // It may have aborted while an engine far away was asked.
+      if (signal.aborted) queueMicrotask(() => this.withdraw(signal.reason))
+    }
     if (timeout !== undefined) this.timer.start(timeout, () => this.timeIsUp())
     if (events.wait.hasSubscribers) events.wait.publish({ backend: this.room.backend, claims: this.claims, name: this.name })
   }

@@ -60,6 +60,19 @@ describe('A request', () => {
     expect(room.size).toBe(0)
   })
 
+  test('whose signal aborted before it had to wait is withdrawn, once its backend is ready for that.', async () => {
+    const room = roomWith()
+    const controller = new AbortController()
+    const request = new WaitingRequest(room, claims, { signal: controller.signal })
+    controller.abort('stop')
+    const reasons: unknown[] = []
+    request.begin((reason) => reasons.push(reason))
+    expect(reasons).toEqual([])
+    await Promise.resolve()
+    expect(reasons).toEqual(['stop'])
+    expect(room.size).toBe(0)
+  })
+
   test('that is granted is not withdrawn any more.', () => {
     const room = roomWith()
     const controller = new AbortController()
