@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what the tests drive: nothing yet beyond what nearly every Debian system has.
+# Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges, and libhdf5, which deletes what h5wasm cannot.
 # Debian, as root: by apt-get. Elsewhere: says what to install. Quick when everything is there.
 set -euo pipefail
 
-declare -A package_of=([bash]=bash [mount]=mount [nsenter]=util-linux [script]=bsdutils [unshare]=util-linux)
+declare -A package_of=(
+  [bash]=bash [h5dump]=hdf5-tools [mount]=mount [nsenter]=util-linux [script]=bsdutils [unshare]=util-linux
+)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
+# The system's own Python: packages of Debian are not seen by another one that may come first in PATH.
+/usr/bin/python3 -c 'import h5py' 2>/dev/null || missing+=(python3-h5py)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
