@@ -17,6 +17,8 @@ interface Word {
   readonly flags: readonly Flag[]
   /** The choices for its argument, if it has any. */
   readonly choices: readonly string[]
+  /** After that come files. */
+  readonly files: boolean
 }
 
 const URLS: readonly string[] = ['file:', 'memory:']
@@ -38,6 +40,7 @@ function wordOf(command: Command): Word {
     summary: command.summary(),
     flags: [...command.options.filter(shown).map(flagOf), HELP],
     choices: argument?.argChoices ?? [],
+    files: command.registeredArguments.some(({ variadic }) => variadic) && argument?.argChoices !== undefined,
   }
 }
 
@@ -67,7 +70,7 @@ _holdfast() {
     fi
     line=\${rest#"$piece"}
   done
-  local last=$(( \${#words[@]} - 1 )) word=\${words[1]} flags='' choices='' path='' wants_path=1
+  local last=$(( \${#words[@]} - 1 )) word=\${words[1]} flags='' choices='' files='' path='' wants_path=1
   local previous=\${words[last-1]}
   COMPREPLY=()
   if (( last == 1 )); then
@@ -75,7 +78,7 @@ _holdfast() {
     return
   fi
   case $word in
-${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}'${word.choices.length === 0 ? '' : ` choices='${word.choices.join(' ')}'`} ;;`).join('\n')}
+${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}'${word.choices.length === 0 ? '' : ` choices='${word.choices.join(' ')}'`}${word.files ? ' files=1' : ''} ;;`).join('\n')}
     help) choices='${words.map((word) => word.name).join(' ')}' ;;
     *) return ;;
   esac
@@ -108,11 +111,11 @@ ${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}
   esac
   if [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$current"))
-  elif [[ -n $choices ]]; then
+  elif [[ -n $choices && ( $last == 2 || -z $files ) ]]; then
     COMPREPLY=($(compgen -W "$choices" -- "$current"))
   elif [[ $word == ${WITH_COMMAND} && ( -n $path || -z $wants_path ) ]]; then
     COMPREPLY=($(compgen -c -- "$current"))
-  elif [[ $word == ${WITH_COMMAND} || $word == wait ]]; then
+  elif [[ $word == ${WITH_COMMAND} || $word == wait || -n $files ]]; then
     compopt -o filenames 2> /dev/null
     COMPREPLY=($(compgen -f -- "$current"))
   fi
@@ -140,7 +143,8 @@ function zsh(words: readonly Word[], own: readonly Flag[]): string {
   const specs = (flags: readonly Flag[]): string =>
     flags.flatMap((flag) => flag.names.map((name) => `      '*${name}[${text(flag.description)}]${values[flag.value]}' \\\n`)).join('')
   const rest = (word: Word): string => {
-    if (word.choices.length > 0) return `      '1:${word.name}:(${word.choices.join(' ')})'`
+    const files = word.files ? " \\\n      '*:file:_files'" : ''
+    if (word.choices.length > 0) return `      '1:${word.name}:(${word.choices.join(' ')})'${files}`
     if (word.name === WITH_COMMAND) {
       // The shell leaves "--" in place; what follows it is completed as if it stood alone.
       const command = '{ [[ $words[1] != -- ]] || { shift words; (( CURRENT-- )) }; _normal }'
@@ -180,9 +184,10 @@ function fish(words: readonly Word[], own: readonly Flag[]): string {
   const lines = ['# fish completion for holdfast', FISH_COMMAND, "complete -c holdfast -n '__fish_use_subcommand' -f"]
   for (const one of own) lines.push(flag('__fish_use_subcommand', one))
   for (const { name, summary } of words) lines.push(`complete -c holdfast -n '__fish_use_subcommand' -a ${name} -d ${text(summary)}`)
-  for (const { name, flags, choices } of words) {
+  for (const { name, flags, choices, files } of words) {
     const here = `__fish_seen_subcommand_from ${name}`
-    if (choices.length > 0) lines.push(`complete -c holdfast -n '${here}' -f -a '${choices.join(' ')}'`)
+    const first = files ? `${here}; and not __fish_seen_subcommand_from ${choices.join(' ')}` : here
+    if (choices.length > 0) lines.push(`complete -c holdfast -n '${first}' -f -a '${choices.join(' ')}'`)
     if (name === WITH_COMMAND) {
       lines.push(`complete -c holdfast -n '${here}; and contains -- -- (commandline -opc)' -x -a '(__holdfast_command)'`)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Everything that the command line says goes through here: one line at a time, nothing in it that a terminal would obey.
 import { isLockError } from '../core/errors.ts'
+import { isHdf5Error } from '../hdf5/errors.ts'
 import { EXIT } from './exit-codes.ts'
 
 /** One line on stderr, for people. */
@@ -11,7 +12,7 @@ export function say(message: string): void {
 /** `holdfast: message (CODE)`; with HOLDFAST_DEBUG in the environment, the stack too. */
 export function printError(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error)
-  const code = isLockError(error) ? error.code : (error as NodeJS.ErrnoException | null)?.code
+  const code = isLockError(error) || isHdf5Error(error) ? error.code : (error as NodeJS.ErrnoException | null)?.code
   say(code === undefined ? message : `${message} (${code})`)
   if (process.env.HOLDFAST_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
 }

@@ -30,6 +30,7 @@ export function buildProgram(words: readonly string[], ended: (exitCode: number)
   addRun(context)
   addStatus(context)
   addWait(context)
+  addH5(context)
   addCompletion(context)
   return program
 }
@@ -117,6 +118,22 @@ function addWait(context: Context): void {
     })
 }
 
+function addH5(context: Context): void {
+  subcommand(context, 'h5')
+    .summary('restore HDF5 files whose writer died')
+    .description('Gives HDF5 files back the content that they had before a write in the middle of which the writer died.')
+    .addArgument(new Argument('<action>', 'what to do').choices(['recover']))
+    .addArgument(new Argument('<files...>', 'HDF5 files'))
+    .addOption(new Option('-w, --timeout <seconds>', `give up waiting after so long, with exit code ${EXIT.busy}`).argParser(milliseconds))
+    .addOption(new Option('--journal <file>', 'the journal to use, when it lies elsewhere or the file is a copy').argParser(nonEmpty))
+    .addOption(new Option('--on <url>', 'the lock space in which the file is used (default: the one for HDF5 files)'))
+    .addHelpText('after', H5_HELP)
+    .action(async (_action: 'recover', files: string[], options: { on?: string; journal?: string; timeout?: number }) => {
+      const { recover } = await import('./h5.ts')
+      context.ended(await recover(files, options))
+    })
+}
+
 function addCompletion(context: Context): void {
   subcommand(context, 'completion')
     .summary('print the completion script of a shell')
@@ -140,6 +157,7 @@ Examples:
   holdfast run --read /atlas --write /mouse-7 -- make  several paths, all or nothing
   holdfast status                                      who holds, who waits
   holdfast wait /mouse-7 && echo free
+  holdfast h5 recover mouse-7.h5                       after a writer was killed
 
 Environment:
   HOLDFAST_URL    where the locks are, when --on does not say
@@ -180,6 +198,20 @@ Examples:
 Exit codes:
   0   it was free
   ${EXIT.busy}  it was not, in the time given`
+
+const H5_HELP = `
+Opening a file through Holdfast does the same by itself. This is for files that go to somebody else. A file that is
+whole is left as it is.
+
+Examples:
+  holdfast h5 recover mouse-7.h5
+  holdfast h5 recover data/*.h5
+
+Exit codes:
+  0   every file is whole now
+  ${EXIT.badData}  a file is torn and cannot be restored from here, or is no HDF5 file
+  ${EXIT.noInput}  there is no such file      ${EXIT.denied}  it may not be written
+  ${EXIT.busy}  somebody had it for longer than --timeout`
 
 const COMPLETION_HELP = `
 Examples:

@@ -37,6 +37,9 @@ describe('The completion script for bash', () => {
     ['holdfast run --read /usr/bi', ['/usr/bin']],
     ['holdfast run /x --verb', ['--verbose']],
     ['holdfast wait /usr/bi', ['/usr/bin']],
+    ['holdfast h5 ', ['recover']],
+    ['holdfast h5 recover /usr/bi', ['/usr/bin']],
+    ['holdfast h5 recover /usr/bin /usr/bi', ['/usr/bin']],
     ['holdfast completion ', ['bash', 'zsh', 'fish']],
     ['holdfast help st', ['status']],
     ['holdfast run /x -- ls bi', ['bin']],
@@ -66,7 +69,7 @@ describe('The completion scripts for zsh and fish', () => {
       expect(zsh).toContain(`'*${option}[`)
       expect(fish).toContain(`-l ${option.slice(2)} `)
     }
-    for (const command of ['run', 'status', 'wait', 'completion']) {
+    for (const command of ['run', 'status', 'wait', 'h5', 'completion']) {
       expect(zsh).toContain(`'${command}:`)
       expect(fish).toContain(`-a ${command} `)
     }

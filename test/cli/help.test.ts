@@ -8,19 +8,24 @@ import { LockError } from '../../src/core/errors.ts'
 import { holdfast, MAIN, Program } from './program.ts'
 
 describe('Help', () => {
-  test.each([[['--help']], [['help', 'run']], [['run', '--help']], [['status', '-h']], [['wait', '-h']], [['completion', '-h']]])(
-    '%j is printed on stdout, with examples, and ends with 0',
-    async (words) => {
-      const { code, stdout, stderr } = await holdfast(words)
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-      expect(stdout).toContain('Examples:\n  ')
-      expect(stdout).not.toContain('\u001b')
-    },
-  )
+  test.each([
+    [['--help']],
+    [['help', 'run']],
+    [['run', '--help']],
+    [['status', '-h']],
+    [['wait', '-h']],
+    [['h5', '-h']],
+    [['completion', '-h']],
+  ])('%j is printed on stdout, with examples, and ends with 0', async (words) => {
+    const { code, stdout, stderr } = await holdfast(words)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('Examples:\n  ')
+    expect(stdout).not.toContain('\u001b')
+  })
 
   test('of run names every exit code that it has of its own', async () => {
     const { stdout } = await holdfast(['run', '--help'])
-    const { internal: _internal, signalled: _signalled, ...codes } = EXIT
+    const { internal: _internal, signalled: _signalled, badData: _badData, noInput: _noInput, inputOutput: _inputOutput, ...codes } = EXIT
     for (const code of Object.values(codes)) expect(stdout).toMatch(new RegExp(`^ {2}.*\\b${code}\\b {2,}`, 'm'))
     expect(stdout).toContain('128+n')
   })
