@@ -8,6 +8,8 @@ export interface Member {
   /** As people read it: `reader 2`. */
   readonly name: string
   readonly role: Role
+  /** From 1, among those of its role. */
+  readonly number: number
 }
 
 interface Worker extends Member {
@@ -33,8 +35,8 @@ export class Crew {
   private readonly watchers = new Set<Watcher>()
   private readonly faltered = new Set<string>()
 
-  constructor(members: readonly Member[], assignment: Omit<Assignment, 'role'>) {
-    this.workers = members.map((member) => this.hire(member, { ...assignment, role: member.role }))
+  constructor(members: readonly Member[], assignment: Omit<Assignment, 'role' | 'number'>) {
+    this.workers = members.map(({ name, role, number }) => this.hire({ name, role, number }, { ...assignment, role, number }))
   }
 
   get ready(): boolean {
@@ -43,7 +45,8 @@ export class Crew {
 
   tell(order: Order, name?: string): void {
     for (const worker of this.workers) {
-      if ((name === undefined || worker.name === name) && worker.child.connected) worker.child.send(order)
+      // The callback takes the error of a worker that is going just now: nobody else has to hear of it.
+      if ((name === undefined || worker.name === name) && worker.child.connected) worker.child.send(order, () => undefined)
     }
   }
 
@@ -52,14 +55,16 @@ export class Crew {
     return this.faltered.has(name)
   }
 
-  /** SIGKILL. Answers when. */
-  kill(name: string): number {
-    const worker = this.workers.find((one) => one.name === name)!
-    worker.killed = true
+  /** SIGKILL, to one or to all. Answers when. */
+  kill(name?: string): number {
     const at = now()
-    worker.child.kill('SIGKILL')
-    const span = this.recording.latest(name)
-    if (span !== undefined && span.ended === null) Object.assign(span, { ended: at, outcome: 'killed' })
+    for (const worker of this.workers) {
+      if (worker.over || (name !== undefined && worker.name !== name)) continue
+      worker.killed = true
+      worker.child.kill('SIGKILL')
+      const span = this.recording.latest(worker.name)
+      if (span !== undefined && span.ended === null) Object.assign(span, { ended: at, outcome: 'killed' })
+    }
     return at
   }
 
@@ -83,19 +88,21 @@ export class Crew {
     this.tell('stop')
     await this.until(() => this.workers.every((worker) => worker.left || worker.over), patienceMs)
     const stuck = this.workers.filter((worker) => !worker.left && !worker.over)
-    for (const worker of stuck) worker.child.kill('SIGKILL')
-    await Promise.all(this.workers.map((worker) => worker.gone))
+    await this.dismiss()
     return stuck.map((worker) => worker.name)
   }
 
-  /** For every other way out. */
-  dismiss(): void {
-    for (const worker of this.workers) if (!worker.over) worker.child.kill('SIGKILL')
+  /** All are gone when it resolves. */
+  async dismiss(): Promise<void> {
+    for (const worker of this.workers) if (!worker.left) this.kill(worker.name)
+    await Promise.all(this.workers.map((worker) => worker.gone))
   }
 
   private hire(member: Member, assignment: Assignment): Worker {
     const program = fileURLToPath(new URL('worker.js', import.meta.url))
-    const child = fork(program, [JSON.stringify(assignment)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    // What the HDF5 library has to say about a file that others tear is a page for each error.
+    const stderr = assignment.lockUrl === null ? 'ignore' : 'inherit'
+    const child = fork(program, [JSON.stringify(assignment)], { stdio: ['ignore', 'ignore', stderr, 'ipc'] })
     const gone = Promise.all(
       ['exit', 'disconnect'].map((event) => new Promise<void>((resolve) => child.once(event, () => resolve()))),
     ).then(() => undefined)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The main job: real HDF5 files, several processes, first without locks, then with. Start it with `npm start`, or `npm start -- --help`.
+// The main job: one real HDF5 file, several processes, first without locks, then with holdfast/hdf5. Start it with `npm start`, or `npm start -- --help`.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { connect } from 'holdfast'
+import { connect, LockSpace } from 'holdfast'
+import { setDefaultLocks, setEngineThreads } from 'holdfast/hdf5'
 import type { Member } from './crew.ts'
+import { contentsOf } from './inspection.ts'
 import { HELP, type Options, readOptions } from './options.ts'
 import { runPhase } from './phase.ts'
 import { Progress } from './progress.ts'
 import { complaints, summary, table } from './report.ts'
-import { realFiles } from './studies.ts'
+import { sourceFile } from './study.ts'
 import { drawTimeline } from './timeline.ts'
 import { panelOfKill, panelOfTornReads } from './windows.ts'
 
@@ -56,10 +58,14 @@ async function main(): Promise<number> {
 
 async function demonstrate(options: Options, folder: string, signal: AbortSignal): Promise<boolean> {
   const { seconds, readers, writers } = options
-  const lockUrl = options.on ?? fileUrl(join(folder, 'locks'))
+  const lockUrl = options.on ?? `${fileUrl(join(folder, 'locks'))}?prefer=writers`
   const members = [...people('writer', writers), ...people('reader', readers)]
-  const files = await realFiles()
-  const common = { seconds, members, files, signal, progress: new Progress(process.stderr) }
+  // This process looks at a file only when the others are not there.
+  setDefaultLocks(new LockSpace())
+  // A thread that never comes back from a ruined file does not keep the next one waiting.
+  setEngineThreads(2)
+  const original = await contentsOf(sourceFile())
+  const common = { seconds, members, original, signal, progress: new Progress(process.stderr) }
 
   const without = await runPhase({
     ...common,
@@ -83,8 +89,8 @@ async function demonstrate(options: Options, folder: string, signal: AbortSignal
   console.log(wrong.length === 0 ? summary(without, within) : `It did not hold:\n${wrong.map((line) => `- ${line}`).join('\n')}`)
 
   const timeline = options.out === null ? `${folder}.svg` : resolve(options.out)
-  const heading = 'Who was in which file'
-  const subheading = `${writers} writer and ${readers} reader processes, real HDF5 files, locks in ${options.on ?? 'kernel files'}`
+  const heading = 'Who was in the file when'
+  const subheading = `${writers} writer and ${readers} reader processes, one real HDF5 file, locks in ${options.on ?? 'kernel files'}`
   await writeFile(timeline, drawTimeline(heading, subheading, [panelOfTornReads(without), panelOfKill(within)]))
   console.log(`\nThe time line of who held what, to open in a browser:\n${timeline}`)
   return wrong.length === 0
@@ -96,7 +102,7 @@ function fileUrl(directory: string): string {
 }
 
 function people(role: Member['role'], count: number): readonly Member[] {
-  return Array.from({ length: count }, (_, at) => ({ name: `${role} ${at + 1}`, role }))
+  return Array.from({ length: count }, (_, at) => ({ name: `${role} ${at + 1}`, role, number: at + 1 }))
 }
 
 /** Aborts with the signal's name as the reason. A second signal ends the process as usual. */

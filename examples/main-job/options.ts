@@ -14,18 +14,20 @@ export interface Options {
   readonly help: boolean
 }
 
-export const HELP = `Reader and writer processes work on real HDF5 files at once: first without locks, then with Holdfast, where one
-writer is killed (SIGKILL) in the middle of a rewrite. Ends with a table and a time line of who held what.
+export const HELP = `Reader and writer processes work on one real HDF5 file at once: first without locks, then with holdfast/hdf5, where
+one writer is killed (SIGKILL) in the middle of an append. Ends with a table in which every value is accounted for,
+and a time line of who was in when.
 
 Usage: npm start -- [options]
 
   --seconds S      how long each of the two phases takes (default 4)
   --readers N      reader processes, 1 or more (default 3)
   --writers N      writer processes, 2 or more, since one is killed (default 2)
-  --on URL         where the locks live (default: file:, a folder of kernel locks in the temporary folder).
-                   The processes must share it: "memory:" locks the tasks of one process only, and the result shows it.
+  --on URL         where the locks live (default: file:, a folder of kernel locks in the temporary folder,
+                   with ?prefer=writers). The processes must share it: "memory:" locks the tasks of one process only,
+                   and the result shows it.
   --out FILE.svg   where the time line goes (default: the folder for temporary files)
-  --keep           keep the temporary folder with the files and the locks; it is kept after a failure too
+  --keep           keep the temporary folder with the HDF5 files and the locks; it is kept after a failure too
   --help           this text
 
 Exit code: 0 when everything held, 1 when something did not, 64 for a wrong option.`

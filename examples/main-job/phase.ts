@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
-// One phase: fresh copies of the files, a crew that works on them for some seconds, and what came of it.
+// One phase: a fresh copy of the file, a crew that works on it for some seconds, and what came of it.
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { type Accounts, accountFor, discrepancies, hasRowsOf } from './accounts.ts'
+import type { Batch } from './batches.ts'
 import { Crew, type Member } from './crew.ts'
+import { askH5py, type Opinion } from './h5py.ts'
+import { type Contents, inspect } from './inspection.ts'
 import type { Progress } from './progress.ts'
-import { isHold, now, type Span } from './records.ts'
-import { copyStudies, type RealFile, Study } from './studies.ts'
+import { type Hold, isHold, now, type Span } from './records.ts'
+import { isMarked, prepareStudy, STUDY_NAME } from './study.ts'
 
-/** How many files are worked on at once. */
-const STUDIES = 3
 const START_WITHIN_MS = 30_000
 /** Longer than any lease of a dead holder, on any engine. */
 const END_WITHIN_MS = 60_000
+/** Without locks nobody waits for anybody: who does not come back is lost in a ruined file. */
+const END_WITHOUT_LOCKS_WITHIN_MS = 3_000
 const FALTER_WITHIN_MS = 10_000
 /** The killed writer hangs at least so long before it is killed: time for the others to queue up behind it. */
 const HANG_MS = 60
@@ -24,10 +29,11 @@ export interface PhasePlan {
   readonly title: string
   readonly seconds: number
   readonly members: readonly Member[]
-  readonly files: readonly RealFile[]
+  /** What the real file holds. */
+  readonly original: Contents
   readonly folder: string
   readonly lockUrl: string | null
-  /** The writer to kill on the way, in the middle of a rewrite. */
+  /** The writer to kill on the way, in the middle of an append. */
   readonly kill: string | null
   /** Go on for a bounded time until a read was torn. */
   readonly untilTorn: boolean
@@ -37,17 +43,19 @@ export interface PhasePlan {
 
 export interface Kill {
   readonly worker: string
-  readonly study: string
   readonly at: number
-  /** Who was let in next to that study. */
-  readonly next: (Span & { granted: number }) | null
+  /** Whether it left the file torn, and marked as such. */
+  readonly marked: boolean
+  /** Who was let in next. */
+  readonly next: Hold | null
+  /** The append that it never finished, or a part of it, is in the file at the end. */
+  readonly partThere: boolean
 }
 
 export interface PhaseResult {
   readonly title: string
   readonly locked: boolean
   readonly members: readonly Member[]
-  readonly studies: readonly string[]
   readonly spans: readonly Span[]
   readonly startedAt: number
   readonly endedAt: number
@@ -55,79 +63,99 @@ export interface PhaseResult {
   /** Processes that did not end by themselves. */
   readonly stuck: readonly string[]
   readonly failures: readonly string[]
-  /** Files that are whole after everybody has gone. */
-  readonly wholeAtEnd: number
+  readonly accounts: Accounts
+  /** What the accounts do not explain, in words. */
+  readonly discrepancies: readonly string[]
+  readonly h5py: Opinion
 }
 
 export async function runPhase(plan: PhasePlan): Promise<PhaseResult> {
-  const { title, seconds, members, files, folder, lockUrl, signal } = plan
+  const { title, members, folder, lockUrl, original } = plan
   await mkdir(folder)
-  const studies = await copyStudies(files, STUDIES, folder)
-  const patienceMs = START_WITHIN_MS + (EXTENSIONS + 1) * seconds * 1000 + FALTER_WITHIN_MS + 2 * END_WITHIN_MS
-  const crew = new Crew(members, { folder, studies, lockUrl, lifetimeMs: patienceMs })
-  const dismiss = (): void => crew.dismiss()
-  process.once('exit', dismiss)
-  signal.addEventListener('abort', dismiss)
+  const file = join(folder, STUDY_NAME)
+  await prepareStudy(file)
+  const { crew, startedAt, endedAt, killed, stuck } = await runCrew(plan, file)
+  const { spans } = crew.recording
+  const found = await inspect(file)
+  const accounts = accountFor(spans, found, original)
+  return {
+    title,
+    locked: lockUrl !== null,
+    members,
+    spans,
+    startedAt,
+    endedAt,
+    kill: killed && { ...killed, next: nextGrant(spans, killed.at), partThere: hasRowsOf(killed.batch, found) },
+    stuck,
+    failures: crew.failures,
+    accounts,
+    discrepancies: discrepancies(accounts, found),
+    h5py: await askH5py(file, found),
+  }
+}
+
+interface Course {
+  readonly crew: Crew
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly killed: Killed | null
+  readonly stuck: readonly string[]
+}
+
+async function runCrew(plan: PhasePlan, file: string): Promise<Course> {
+  const { title, seconds, members, lockUrl, signal } = plan
+  const lifetimeMs = START_WITHIN_MS + (EXTENSIONS + 1) * seconds * 1000 + FALTER_WITHIN_MS + 2 * END_WITHIN_MS
+  const crew = new Crew(members, { file, lockUrl, lifetimeMs })
+  const kill = (): void => void crew.kill()
+  process.once('exit', kill)
+  signal.addEventListener('abort', kill)
   try {
     const started = await crew.until(() => crew.ready || crew.failures.length > 0, START_WITHIN_MS)
+    signal.throwIfAborted()
     if (!started || !crew.ready) throw new Error(`Not every process has started. ${crew.failures[0] ?? ''}`)
     const startedAt = now()
     crew.tell('go')
     plan.progress.begin(title, seconds, crew.recording)
-    const [kill] = await Promise.all([plan.kill === null ? null : killHalfway(crew, plan.kill, plan), wait(plan, crew)])
-    const stuck = await crew.stop(END_WITHIN_MS)
+    const [killed] = await Promise.all([plan.kill === null ? null : killHalfway(crew, plan.kill, file, plan), wait(plan, crew)])
+    const stuck = await crew.stop(lockUrl === null ? END_WITHOUT_LOCKS_WITHIN_MS : END_WITHIN_MS)
     signal.throwIfAborted()
-    plan.progress.end()
-    return {
-      title,
-      locked: lockUrl !== null,
-      members,
-      studies,
-      spans: crew.recording.spans,
-      startedAt,
-      endedAt: now(),
-      kill: kill && { ...kill, next: nextGrant(crew.recording.spans, kill) },
-      stuck,
-      failures: crew.failures,
-      wholeAtEnd: await countWhole(studies, folder, files),
-    }
+    return { crew, startedAt, endedAt: now(), killed, stuck }
   } finally {
     plan.progress.end()
-    process.off('exit', dismiss)
-    signal.removeEventListener('abort', dismiss)
-    dismiss()
+    process.off('exit', kill)
+    signal.removeEventListener('abort', kill)
+    await crew.dismiss()
   }
 }
 
 async function wait({ seconds, untilTorn, signal }: PhasePlan, crew: Crew): Promise<void> {
   await pause(seconds * 1000, undefined, { signal })
-  for (let extension = 0; untilTorn && extension < EXTENSIONS && crew.recording.count('torn') === 0; extension++) {
+  const torn = (): number => crew.recording.count('reader', 'torn', 'failed')
+  for (let extension = 0; untilTorn && extension < EXTENSIONS && torn() === 0; extension++) {
     await pause(seconds * 1000, undefined, { signal })
   }
 }
 
-/** Lets a writer hang in the middle of a rewrite, with its lock, until somebody waits for it; then kills it, and sees the file restored. */
-async function killHalfway(crew: Crew, victim: string, { seconds, signal, progress }: PhasePlan): Promise<Omit<Kill, 'next'> | null> {
+type Killed = Omit<Kill, 'next' | 'partThere'> & { readonly batch: Batch }
+
+/** Lets a writer hang in the middle of an append, with its lock, until somebody waits for it; then kills it, and sees others get in. */
+async function killHalfway(crew: Crew, victim: string, file: string, plan: PhasePlan): Promise<Killed | null> {
+  const { seconds, signal, progress } = plan
   await pause(seconds * 400, undefined, { signal })
   crew.tell('falter', victim)
   await crew.until(() => crew.hasFaltered(victim) || crew.failures.length > 0, FALTER_WITHIN_MS)
   if (!crew.hasFaltered(victim)) return null
   await pause(HANG_MS, undefined, { signal })
-  const study = crew.recording.latest(victim)!.study
-  await crew.until(() => crew.recording.spans.some((span) => span.study === study && span.granted === null), QUEUE_WITHIN_MS)
+  await crew.until(() => crew.recording.spans.some((span) => span.granted === null), QUEUE_WITHIN_MS)
+  const { batch } = crew.recording.latest(victim)!
+  const marked = await isMarked(file)
   const at = crew.kill(victim)
-  progress.note(`SIGKILL to ${victim}, in the middle of its rewrite of ${study}`)
-  const restored = (span: Span): boolean => span.outcome === 'restored'
-  await crew.until(() => crew.recording.spans.some(restored) || crew.failures.length > 0, END_WITHIN_MS)
-  return { worker: victim, study, at }
+  progress.note(`SIGKILL to ${victim}, in the middle of its append`)
+  await crew.until(() => nextGrant(crew.recording.spans, at) !== null || crew.failures.length > 0, END_WITHIN_MS)
+  return { worker: victim, at, marked, batch: batch! }
 }
 
-function nextGrant(spans: readonly Span[], { study, at }: Omit<Kill, 'next'>): Kill['next'] {
-  const later = spans.filter(isHold).filter((span) => span.study === study && span.granted > at)
-  return later.reduce<Kill['next']>((first, span) => (first === null || span.granted < first.granted ? span : first), null)
-}
-
-async function countWhole(studies: readonly string[], folder: string, files: readonly RealFile[]): Promise<number> {
-  const found = await Promise.all(studies.map((name) => new Study(folder, name, files).identify()))
-  return found.filter((file) => file !== null).length
+function nextGrant(spans: readonly Span[], at: number): Hold | null {
+  const later = spans.filter(isHold).filter((span) => span.granted > at)
+  return later.reduce<Hold | null>((first, span) => (first === null || span.granted < first.granted ? span : first), null)
 }

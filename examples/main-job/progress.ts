@@ -23,9 +23,9 @@ export class Progress {
     const startedAt = Date.now()
     this.line = () => {
       const elapsed = (Date.now() - startedAt) / 1000
-      const reads = recording.count('whole') + recording.count('torn')
-      const rewrites = recording.count('rewritten') + recording.count('restored')
-      const counts = `${reads} reads, ${rewrites} rewrites, ${recording.count('torn')} torn`
+      const torn = recording.count('reader', 'torn', 'failed')
+      const reads = recording.count('reader', 'whole') + torn
+      const counts = `${reads} reads, ${recording.count('writer', 'appended')} appends, ${torn} torn`
       return `${title.padEnd(13)}  ${bar(elapsed / seconds)}  ${elapsed.toFixed(1)} of ${seconds} s  ${counts}`
     }
     if (this.stream.isTTY) this.timer = setInterval(() => this.draw(), REDRAW_EVERY_MS)

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Which few hundred milliseconds of a phase the time line shows, and what it says about them.
-import { countOutcomes, intrusions } from './figures.ts'
+import { intrusions } from './figures.ts'
 import type { PhaseResult } from './phase.ts'
-import { countReads, killToGrantMs } from './report.ts'
+import { countReads, countTorn, killToGrantMs } from './report.ts'
 import type { Panel } from './timeline.ts'
 
 const TORN_WINDOW_MS = 300
-const BEFORE_KILL_MS = 180
-const AFTER_KILL_MS = 220
+const BEFORE_TORN_MS = 60
+const BEFORE_KILL_MS = 120
+const AFTER_KILL_MS = 180
 
-/** Around the middle one of the torn reads. */
+/** From a little before the first read that was torn or failed. */
 export function panelOfTornReads(phase: PhaseResult): Panel {
-  const torn = phase.spans.filter((span) => span.outcome === 'torn')
-  const middle = torn[Math.floor(torn.length / 2)]?.asked ?? (phase.startedAt + phase.endedAt) / 2
-  const from = Math.max(phase.startedAt, middle - TORN_WINDOW_MS / 2)
+  const first = phase.spans.find((span) => span.role === 'reader' && (span.outcome === 'torn' || span.outcome === 'failed'))
+  const from = Math.max(phase.startedAt, (first?.asked ?? phase.startedAt) - BEFORE_TORN_MS)
   return {
-    ...commonOf(phase),
-    title: 'Without locks',
-    subtitle: `${torn.length} of ${countReads(phase)} reads were torn: a writer was in as well, or two had been in at once. The other reads were lucky.`,
+    lanes: phase.members,
+    spans: phase.spans,
+    title: 'Without locks: how it begins',
+    subtitle:
+      `${countTorn(phase)} of ${countReads(phase)} reads were torn or failed, and ${phase.accounts.lost} of ` +
+      `${phase.accounts.acknowledged} acknowledged appends are lost.`,
     from,
     to: from + TORN_WINDOW_MS,
     origin: phase.startedAt,
@@ -32,22 +35,19 @@ export function panelOfKill(phase: PhaseResult): Panel {
   const origin = kill?.at ?? phase.startedAt + BEFORE_KILL_MS
   const next = killToGrantMs(phase)
   const grant = kill?.next == null || next === null ? 'nobody was let in again' : `${next.toFixed(1)} ms later ${kill.next.worker} was in`
-  const [torn, reads, beside] = [countOutcomes(phase.spans, 'torn'), countReads(phase), intrusions(phase.spans)]
-  const sound = torn === 0 && beside === 0
+  const [torn, reads, beside] = [countTorn(phase), countReads(phase), intrusions(phase.spans)]
   return {
-    ...commonOf(phase),
+    lanes: phase.members,
+    spans: phase.spans,
     title: 'With Holdfast',
-    subtitle: sound
-      ? `None of ${reads} reads was torn: readers share a file, a writer has it alone, also when one is killed.`
-      : `It did not hold: ${torn} of ${reads} reads were torn, and ${beside} times somebody was let in beside a writer.`,
+    subtitle:
+      torn === 0 && beside === 0
+        ? `None of ${reads} reads was torn: readers share the file, a writer has it alone, and whoever comes after a dead one takes back what it had begun.`
+        : `It did not hold: ${torn} of ${reads} reads were torn, and ${beside} times somebody was let in beside a writer.`,
     from: origin - BEFORE_KILL_MS,
     to: origin + AFTER_KILL_MS,
     origin,
     axis: kill === null ? 'milliseconds' : 'milliseconds since the SIGKILL',
-    kill: kill && { at: kill.at, study: kill.study, label: `SIGKILL to ${kill.worker}, which hung halfway; ${grant}` },
+    kill: kill && { at: kill.at, next: kill.next, label: `SIGKILL to ${kill.worker}, which hung halfway; ${grant}` },
   }
-}
-
-function commonOf({ members, studies, spans }: PhaseResult): Pick<Panel, 'lanes' | 'studies' | 'spans'> {
-  return { lanes: members, studies, spans }
 }
