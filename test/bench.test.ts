@@ -25,6 +25,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'idle_50_waiters_core_percent',
     'writer_max_wait_ms',
   ],
+  hdf5: ['read_vs_bare', 'write_vs_bare', 'large_read_vs_bare', 'readers_4_vs_1', 'loop_stall_ms', 'lock_round_trips'],
 }
 
 function bench(...words: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -62,6 +63,6 @@ describe('the benchmarks', () => {
     expect(status).toBe(64)
     expect(stdout).toBe('')
     expect(stderr).toContain('No suite is named "nonesuch"')
-    expect(stderr).toContain('memory, file')
+    expect(stderr).toContain('memory, file, hdf5')
   })
 })
