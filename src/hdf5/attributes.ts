@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The attributes of a group, a dataset or a named type.
-import type { Access } from './access.ts'
-import type { Dtype, DtypeLike } from './dtype.ts'
+import type { Access } from './access/access.ts'
 import type { AttributeValue, Value } from './engine/protocol.ts'
 import { Hdf5Error } from './errors.ts'
-import type { Element, NdArray } from './nd-array.ts'
 import type { AccessOptions } from './options.ts'
 import { misused } from './options.ts'
 import { checkName } from './paths.ts'
+import type { Dtype, DtypeLike } from './values/dtype.ts'
+import type { Element, NdArray } from './values/nd-array.ts'
 import { shown } from './where.ts'
 
 /** A scalar as it is, an array with its shape; null where there is no element at all (h5py's `Empty`). */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // A dataset: its elements, and what they are. Nothing is kept between two calls, as others may have changed the file.
-import type { Access } from './access.ts'
+import type { Access } from './access/access.ts'
 import { Attributes } from './attributes.ts'
-import type { Dtype } from './dtype.ts'
 import type { DatasetInfo, Filter, Value } from './engine/protocol.ts'
 import { Hdf5Error } from './errors.ts'
 import type { File } from './file.ts'
-import type { Element, NdArray, Reference, TypedArray } from './nd-array.ts'
 import { type AccessOptions, checkSelection, checkShape, misused } from './options.ts'
-import { asRows, rowsIn } from './rows.ts'
-import { type Index, slice } from './selection.ts'
+import type { Dtype } from './values/dtype.ts'
+import type { Element, NdArray, Reference, TypedArray } from './values/nd-array.ts'
+import { asRows, rowsIn } from './values/rows.ts'
+import { type Index, slice } from './values/selection.ts'
 import { shown, shownShape } from './where.ts'
 
 export class Dataset {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A type that has a name of its own in the file.
-import type { Access } from './access.ts'
+import type { Access } from './access/access.ts'
 import { Attributes } from './attributes.ts'
-import type { Dtype } from './dtype.ts'
 import { Hdf5Error } from './errors.ts'
 import type { File } from './file.ts'
-import type { Reference } from './nd-array.ts'
+import type { Dtype } from './values/dtype.ts'
+import type { Reference } from './values/nd-array.ts'
 
 export class Datatype {
   readonly kind = 'datatype'

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A group: names that lead to groups and datasets. Nothing is kept between two calls, as others may have changed the file.
-import type { Access } from './access.ts'
+import type { Access } from './access/access.ts'
 import { Attributes } from './attributes.ts'
 import { Dataset } from './dataset.ts'
 import { Datatype } from './datatype.ts'
-import { canHold, type Dtype, type DtypeLike, describeDtype, parseDtype } from './dtype.ts'
 import type { CreateDatasetOptions, Link, NewLink, ObjectInfo } from './engine/protocol.ts'
 import { Hdf5Error, isHdf5Error } from './errors.ts'
 import type { File } from './file.ts'
 import { checkedLink } from './links.ts'
-import type { Reference } from './nd-array.ts'
 import { type AccessOptions, checkDatasetOptions, misused } from './options.ts'
 import { objectPath } from './paths.ts'
+import { canHold, type Dtype, type DtypeLike, describeDtype, parseDtype } from './values/dtype.ts'
+import type { Reference } from './values/nd-array.ts'
 import { shown, shownShape } from './where.ts'
 
 /** What a path can lead to. */

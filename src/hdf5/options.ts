@@ -3,7 +3,7 @@
 import { LockSpace } from '../lock-space.ts'
 import type { CreateDatasetOptions, Durability } from './engine/protocol.ts'
 import { Hdf5Error } from './errors.ts'
-import type { Index } from './selection.ts'
+import type { Index } from './values/selection.ts'
 import { shown } from './where.ts'
 
 /**

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Recovery on demand, of what otherwise happens when a file is next opened.
-import { recover } from './entry.ts'
-import { FileLock } from './locking.ts'
+import { recover } from './access/entry.ts'
+import { FileLock } from './access/locking.ts'
+import { Patience } from './access/patience.ts'
+import { absolutePath } from './access/real-path.ts'
 import { checkFileOptions, type FileOptions } from './options.ts'
-import { Patience } from './patience.ts'
-import { absolutePath } from './real-path.ts'
 
 export interface RecoverOptions extends FileOptions {
   /** A journal to use although it does not lie where the file's own would: that of a file which this one is a copy of, say. */

@@ -10,12 +10,15 @@ const LOOK_AGAIN_MS = 1
  * Waits, with the thread standing still, until no other thread has it. The answer gives it back.
  *
  * It looks again and again: a thread that waited in the kernel could not be ended meanwhile.
+ *
+ * @param withinMs after which it goes on without it
  */
-export function takeProcessLock(): () => void {
+export function takeProcessLock(withinMs: number = Number.POSITIVE_INFINITY): () => void {
   const fd = openSync('/proc/self/stat', 'r')
   try {
     const never = new Int32Array(new SharedArrayBuffer(4))
-    while (!lockFile(fd, 'exclusive')) Atomics.wait(never, 0, 0, LOOK_AGAIN_MS)
+    const giveUpAt = performance.now() + withinMs
+    while (!lockFile(fd, 'exclusive') && performance.now() < giveUpAt) Atomics.wait(never, 0, 0, LOOK_AGAIN_MS)
   } catch (error) {
     closeSync(fd)
     throw error

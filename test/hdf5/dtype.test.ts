@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { canHold, type Dtype, type DtypeLike, describeDtype, parseDtype, sameDtype } from '../../src/hdf5/dtype.ts'
 import { isHdf5Error } from '../../src/hdf5/errors.ts'
+import { canHold, type Dtype, type DtypeLike, describeDtype, parseDtype, sameDtype } from '../../src/hdf5/values/dtype.ts'
 import { askPython, hasH5py } from '../support/python.ts'
 
 const where = { file: 'data.h5', object: '/x' }

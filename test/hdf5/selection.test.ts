@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
 import { isHdf5Error } from '../../src/hdf5/errors.ts'
-import { type Index, type ResolvedSelection, resolve, type Selection, slice } from '../../src/hdf5/selection.ts'
+import { type Index, type ResolvedSelection, resolve, type Selection, slice } from '../../src/hdf5/values/selection.ts'
 import { askPython, hasH5py } from '../support/python.ts'
 import { freshSeed, generator } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'

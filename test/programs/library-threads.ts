@@ -85,7 +85,7 @@ async function main(folder: string, toEnd: number, writers: number): Promise<voi
   await new Promise((resolve) => steady.worker.once('message', resolve))
   console.log(JSON.stringify({ transactions, together: new Int32Array(inside)[1] }))
   // No thread may be ended while it is in the library: those that are leave it first, and the others stay outside.
-  process.once('exit', takeProcessLock)
+  process.once('exit', () => takeProcessLock())
   process.exit(0)
 }
 

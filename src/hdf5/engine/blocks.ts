@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Cuts a selection into blocks that are read or written one after the other, in C order, and along the borders of chunks where that can be:
 // HDF5 unpacks a chunk anew for each block that it belongs to.
-import { sizeOf } from '../nd-array.ts'
-import type { ResolvedSelection } from '../selection.ts'
+import { sizeOf } from '../values/nd-array.ts'
+import type { ResolvedSelection } from '../values/selection.ts'
 
 export interface Block {
   readonly start: readonly number[]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Creates a dataset, by h5wasm where it does so exactly, else by the system's library, and fills it.
 import { isHdf5Error } from '../errors.ts'
-import { sizeOf } from '../nd-array.ts'
+import { sizeOf } from '../values/nd-array.ts'
 import { problem, type Where } from '../where.ts'
 import { encode, type Layout, layoutOf } from './codec.ts'
 import { datasetFacts } from './metadata.ts'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From what h5wasm tells of types and dataspaces to ours.
-import type { Dtype } from '../dtype.ts'
+import type { Dtype } from '../values/dtype.ts'
 import { dtypeOf, type Layout } from './codec.ts'
 import { type H5Module, type Metadata, TypeClass } from './h5-module.ts'
 import type { OpenFile } from './open-file.ts'

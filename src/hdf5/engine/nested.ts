@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Lists in lists, typed arrays and arrays with a shape, to flat elements in C order.
 import { Hdf5Error } from '../errors.ts'
-import { type NdArray, sizeOf, strideOf, type TypedArray } from '../nd-array.ts'
+import { type NdArray, sizeOf, strideOf, type TypedArray } from '../values/nd-array.ts'
 import { shown, shownShape } from '../where.ts'
 import type { Layout } from './codec.ts'
 

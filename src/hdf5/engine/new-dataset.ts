@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // From what a caller asks of a new dataset to what it is created with, checked before anything is changed.
-import type { Dtype } from '../dtype.ts'
-import { parseDtype } from '../dtype.ts'
+
 import type { Hdf5Error } from '../errors.ts'
-import { type Element, sizeOf } from '../nd-array.ts'
+import type { Dtype } from '../values/dtype.ts'
+import { parseDtype } from '../values/dtype.ts'
+import { type Element, sizeOf } from '../values/nd-array.ts'
 import { problem, shown, shownShape, type Where } from '../where.ts'
 import { guessChunks } from './chunks.ts'
 import { encode, layoutOf } from './codec.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One file in the middle of a session, as the operations see it.
-import type { Dtype } from '../dtype.ts'
-import type { Element } from '../nd-array.ts'
+import type { Dtype } from '../values/dtype.ts'
+import type { Element } from '../values/nd-array.ts'
 import type { H5Module } from './wasm.ts'
 
 /** The file open in h5wasm. */

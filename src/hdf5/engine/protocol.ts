@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the threads that run the HDF5 library are asked, and what they answer. Everything here can be posted between threads.
 import type { LockErrorCode } from '../../core/errors.ts'
-import type { Dtype, DtypeLike } from '../dtype.ts'
 import type { Hdf5ErrorCode } from '../errors.ts'
-import type { Element, NdArray } from '../nd-array.ts'
-import type { Selection } from '../selection.ts'
+import type { Dtype, DtypeLike } from '../values/dtype.ts'
+import type { Element, NdArray } from '../values/nd-array.ts'
+import type { Selection } from '../values/selection.ts'
 
 /** What survives a kill of the process only (`process`), or a loss of power too (`power`: fsync before each step that relies on another). */
 export type Durability = 'process' | 'power'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reads attributes.
-import { ndArray, sizeOf } from '../nd-array.ts'
+import { ndArray, sizeOf } from '../values/nd-array.ts'
 import { plain } from './codec.ts'
 import { factsOf } from './metadata.ts'
 import { axesOf } from './nested.ts'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reads elements out of h5wasm's heap into arrays of our own, in blocks, so that the heap stays small.
 import { isHdf5Error } from '../errors.ts'
-import { type Element, type NdArray, ndArray, sizeOf, type TypedArray } from '../nd-array.ts'
-import { resolve, type Selection } from '../selection.ts'
+import { type Element, type NdArray, ndArray, sizeOf, type TypedArray } from '../values/nd-array.ts'
+import { resolve, type Selection } from '../values/selection.ts'
 import { problem, type Where } from '../where.ts'
 import { blocksOf } from './blocks.ts'
 import { isSwapped } from './codec/encode.ts'

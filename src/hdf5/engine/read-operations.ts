@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The operations that read.
-import type { Element } from '../nd-array.ts'
+import type { Element } from '../values/nd-array.ts'
 import { datasetInfo, dtypeOfMetadata } from './metadata.ts'
 import { expectKind, kindOf, linkAt, optionalKind, softOrExternal } from './objects.ts'
 import type { OpenFile } from './open-file.ts'

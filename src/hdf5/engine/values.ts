@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What users give (scalars, nested lists, typed arrays, arrays with a shape) to flat elements, their shape and their type; broadcasting.
-import type { Dtype } from '../dtype.ts'
-import { sizeOf, strideOf, type TypedArray } from '../nd-array.ts'
-import { NUMBERS } from '../number-types.ts'
+import type { Dtype } from '../values/dtype.ts'
+import { sizeOf, strideOf, type TypedArray } from '../values/nd-array.ts'
+import { NUMBERS } from '../values/number-types.ts'
 import { located, problem, shown, shownShape, type Where } from '../where.ts'
 import { typeOfArray } from './codec/numbers.ts'
 import { layoutOf } from './codec.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What h5wasm can create by itself, and how it is told.
-import type { Dtype } from '../dtype.ts'
-import { isNumberType } from '../number-types.ts'
+import type { Dtype } from '../values/dtype.ts'
+import { isNumberType } from '../values/number-types.ts'
 import { hasPointers } from './codec/layout.ts'
 import { type Layout, layoutOf } from './codec.ts'
 import type { NewDataset } from './open-file.ts'

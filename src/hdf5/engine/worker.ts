@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: MIT
 // The program of a thread that runs the HDF5 library: answers each message, one after the other, whatever happens.
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { openLibrary } from './library/index.ts'
 import type { FileRequest, Reply, Request } from './protocol.ts'
 import { posted, Sessions } from './session.ts'
 import { type Engine, loadEngine } from './wasm.ts'
 
+/** What a thread is started with. */
+export interface ThreadData {
+  /** Shared by all threads of a process: 1 once one of them has used the system's library. */
+  readonly library: Int32Array
+}
+
 const port = parentPort!
-const sessions = new Sessions(openLibrary)
+const { library } = workerData as ThreadData
+const sessions = new Sessions((stored, what) => {
+  Atomics.store(library, 0, 1)
+  return openLibrary(stored, what)
+})
 let engine: Engine | null = null
 /** What came while an engine was being loaded. */
 const waiting: (Request | FileRequest)[] = []

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sets and deletes attributes. HDF5 cannot change the type or the shape of one: it is deleted and made anew.
-import { parseDtype } from '../dtype.ts'
+
 import { isHdf5Error } from '../errors.ts'
+import { parseDtype } from '../values/dtype.ts'
 import { problem } from '../where.ts'
 import { encode, layoutOf } from './codec.ts'
 import type { OpenFile } from './open-file.ts'

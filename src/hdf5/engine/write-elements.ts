@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Writes elements into a part of a dataset, in blocks, so that the memory of h5wasm stays small.
-import type { Dtype } from '../dtype.ts'
-import { sizeOf } from '../nd-array.ts'
-import type { ResolvedSelection } from '../selection.ts'
+import type { Dtype } from '../values/dtype.ts'
+import { sizeOf } from '../values/nd-array.ts'
+import type { ResolvedSelection } from '../values/selection.ts'
 import type { Where } from '../where.ts'
 import { blocksOf } from './blocks.ts'
 import { hasPointers } from './codec/layout.ts'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The operations that change a file. Each checks all it can before it announces the first change; what fails later costs the transaction.
-import { resolve } from '../selection.ts'
+import { resolve } from '../values/selection.ts'
 import { problem, shown, shownShape } from '../where.ts'
 import { createDataset } from './create-dataset.ts'
 import { type DatasetFacts, datasetFacts } from './metadata.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every type of element, one element of it, and both as h5py says them.
-import type { Dtype } from '../../../src/hdf5/dtype.ts'
-import type { Element } from '../../../src/hdf5/nd-array.ts'
+import type { Dtype } from '../../../src/hdf5/values/dtype.ts'
+import type { Element } from '../../../src/hdf5/values/nd-array.ts'
 
 export interface Case {
   readonly name: string

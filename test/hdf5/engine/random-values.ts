@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Random types, and random values of a type: what is written, and what has to be read back.
-import type { Dtype, IntegerType, NumberType } from '../../../src/hdf5/dtype.ts'
+
 import { fromHalf, toHalf } from '../../../src/hdf5/engine/codec/half.ts'
 import { ARRAYS } from '../../../src/hdf5/engine/codec/numbers.ts'
-import type { Element, TypedArray } from '../../../src/hdf5/nd-array.ts'
-import { isIntegerType, isNumberType, NUMBERS } from '../../../src/hdf5/number-types.ts'
+import type { Dtype, IntegerType, NumberType } from '../../../src/hdf5/values/dtype.ts'
+import type { Element, TypedArray } from '../../../src/hdf5/values/nd-array.ts'
+import { isIntegerType, isNumberType, NUMBERS } from '../../../src/hdf5/values/number-types.ts'
 
 type Next = () => number
 

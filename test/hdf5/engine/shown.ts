@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Values as the program oracle.py writes them: texts that lose nothing.
-import type { Dtype } from '../../../src/hdf5/dtype.ts'
+
 import type { AttributeValue } from '../../../src/hdf5/engine/protocol.ts'
-import type { Element, NdArray, Reference, Row } from '../../../src/hdf5/nd-array.ts'
+import type { Dtype } from '../../../src/hdf5/values/dtype.ts'
+import type { Element, NdArray, Reference, Row } from '../../../src/hdf5/values/nd-array.ts'
 
 export function shownAttribute({ dtype, value }: AttributeValue): unknown {
   if (value === null) return null

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import type { Dtype } from '../../../src/hdf5/dtype.ts'
 import { guessChunks } from '../../../src/hdf5/engine/chunks.ts'
 import { broadcast, readValue } from '../../../src/hdf5/engine/values.ts'
 import { type Hdf5ErrorCode, isHdf5Error } from '../../../src/hdf5/errors.ts'
-import { ndArray, sizeOf, strideOf, toNested } from '../../../src/hdf5/nd-array.ts'
+import type { Dtype } from '../../../src/hdf5/values/dtype.ts'
+import { ndArray, sizeOf, strideOf, toNested } from '../../../src/hdf5/values/nd-array.ts'
 import { askPython, hasH5py } from '../../support/python.ts'
 import { freshSeed, generator } from '../../support/random.ts'
 import { scaled } from '../../support/scale.ts'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
 import { blocksOf } from '../../../src/hdf5/engine/blocks.ts'
-import { sizeOf } from '../../../src/hdf5/nd-array.ts'
-import type { ResolvedSelection } from '../../../src/hdf5/selection.ts'
+import { sizeOf } from '../../../src/hdf5/values/nd-array.ts'
+import type { ResolvedSelection } from '../../../src/hdf5/values/selection.ts'
 import { freshSeed, generator } from '../../support/random.ts'
 import { scaled } from '../../support/scale.ts'
 

@@ -2,7 +2,6 @@
 // A file that write operations are done to in this thread, each list of them a transaction, and how h5py and we see it afterwards.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Dtype } from '../../../src/hdf5/dtype.ts'
 import { decode } from '../../../src/hdf5/engine/codec.ts'
 import { openLibrary } from '../../../src/hdf5/engine/library/index.ts'
 import { datasetFacts } from '../../../src/hdf5/engine/metadata.ts'
@@ -11,9 +10,10 @@ import type { WriteOperation } from '../../../src/hdf5/engine/protocol.ts'
 import { type Engine, loadEngine } from '../../../src/hdf5/engine/wasm.ts'
 import { withHeap } from '../../../src/hdf5/engine/wasm-heap.ts'
 import { performWrite } from '../../../src/hdf5/engine/write-operations.ts'
-import type { Element, TypedArray } from '../../../src/hdf5/nd-array.ts'
-import { sizeOf } from '../../../src/hdf5/nd-array.ts'
 import { StoredFile } from '../../../src/hdf5/storage/stored-file.ts'
+import type { Dtype } from '../../../src/hdf5/values/dtype.ts'
+import type { Element, TypedArray } from '../../../src/hdf5/values/nd-array.ts'
+import { sizeOf } from '../../../src/hdf5/values/nd-array.ts'
 import { temporaryFolder } from '../../support/file-folders.ts'
 
 export interface ReadBack {

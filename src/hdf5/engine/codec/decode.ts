@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From the bytes of elements as an HDF5 library gives them to JavaScript. Nothing that is returned points into the library's memory.
-import type { NumberType } from '../../dtype.ts'
-import { type Element, sizeOf, type TypedArray } from '../../nd-array.ts'
+import type { NumberType } from '../../values/dtype.ts'
+import { type Element, sizeOf, type TypedArray } from '../../values/nd-array.ts'
 import type { Layout, Memory, ResolveReference } from '../codec.ts'
 import { axesOf, innermost } from '../nested.ts'
 import { isSwapped, reversed } from './encode.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From JavaScript to the bytes of elements as an HDF5 library takes them. Every value is checked on the way.
 import { Hdf5Error } from '../../errors.ts'
-import type { Reference, Row, TypedArray } from '../../nd-array.ts'
+import type { Reference, Row, TypedArray } from '../../values/nd-array.ts'
 import { located, shown, type Where } from '../../where.ts'
 import type { Layout, Memory } from '../codec.ts'
 import { axesOf, descend, innermost, isTyped } from '../nested.ts'

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How elements of each type lie in memory, and which type a layout is.
-import type { Dtype, IntegerType, NumberType } from '../../dtype.ts'
+
 import { Hdf5Error } from '../../errors.ts'
-import { isNumberType, NUMBERS } from '../../number-types.ts'
+import type { Dtype, IntegerType, NumberType } from '../../values/dtype.ts'
+import { isNumberType, NUMBERS } from '../../values/number-types.ts'
 import type { Layout } from '../codec.ts'
 
 const BOOL: Layout = {

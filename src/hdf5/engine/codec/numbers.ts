@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Numbers to typed arrays of another type: never truncated, never wrapped around.
-import type { IntegerType, NumberType } from '../../dtype.ts'
+
 import { Hdf5Error } from '../../errors.ts'
-import type { TypedArray } from '../../nd-array.ts'
-import { isIntegerType, NUMBERS } from '../../number-types.ts'
+import type { IntegerType, NumberType } from '../../values/dtype.ts'
+import type { TypedArray } from '../../values/nd-array.ts'
+import { isIntegerType, NUMBERS } from '../../values/number-types.ts'
 import { shown } from '../../where.ts'
 import { toHalf } from './half.ts'
 

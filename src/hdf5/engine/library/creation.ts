@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What datasets and attributes are created with: their extent, and how elements are laid out, compressed and filled in.
-import type { Dtype } from '../../dtype.ts'
-import { sizeOf } from '../../nd-array.ts'
+import type { Dtype } from '../../values/dtype.ts'
+import { sizeOf } from '../../values/nd-array.ts'
 import { problem, shownShape } from '../../where.ts'
 import { encode, layoutOf } from '../codec.ts'
 import { flatten, formOf } from '../nested.ts'

@@ -137,9 +137,9 @@ export class Driver {
     })
   }
 
-  /** The library opens a file more than once on the way, one after the other. */
+  /** The library opens a file more than once on the way, one after the other. Whatever it opens beside it is another file, behind a link. */
   private open(path: string): bigint | number {
-    if (this.openFile !== null || path !== this.file().path) {
+    if (this.openFile !== null) {
       this.otherFile = path
       return 0
     }

@@ -2,9 +2,9 @@
 // A file open in the system's HDF5 library, for what h5wasm cannot do.
 import { randomUUID } from 'node:crypto'
 import { takeProcessLock } from '../../../native/process-lock.ts'
-import type { Dtype } from '../../dtype.ts'
 import { asHdf5Error } from '../../storage/failures.ts'
 import type { StoredFile } from '../../storage/stored-file.ts'
+import type { Dtype } from '../../values/dtype.ts'
 import { problem, type Where } from '../../where.ts'
 import { encode, layoutOf } from '../codec.ts'
 import type { LibraryFile, NewDataset } from '../open-file.ts'

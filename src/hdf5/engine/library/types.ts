@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Types as the HDF5 library knows them: as h5py stores them in a file, and as their elements lie in memory when our codec has encoded them.
-import type { Dtype, EnumType, NumberType } from '../../dtype.ts'
+import type { Dtype, EnumType, NumberType } from '../../values/dtype.ts'
 import { encode, layoutOf } from '../codec.ts'
 import type { Id } from './calls.ts'
 import type { Ids } from './ids.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which part of a dataset is meant: h5py's basic slicing, as plain data.
-import type { Hdf5Error } from './errors.ts'
-import { problem, shown, shownShape, type Where } from './where.ts'
+import type { Hdf5Error } from '../errors.ts'
+import { problem, shown, shownShape, type Where } from '../where.ts'
 
 /** From `start` up to, not including, `stop`, every `step`-th; negative ends count from the end, null stands for the end itself. */
 export interface Slice {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // An array of any rank over flat data, in the convention of the JavaScript libraries that read Zarr: `{data, shape, stride}`.
-import { Hdf5Error } from './errors.ts'
-import { shownShape } from './where.ts'
+import { Hdf5Error } from '../errors.ts'
+import { shownShape } from '../where.ts'
 
 /** The numbers of one kind, flat. */
 export type TypedArray =

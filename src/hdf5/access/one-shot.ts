@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // One operation in an access of its own: the way of most reads and writes, and kept short.
-import type { Lease } from '../core/lease.ts'
+import type { Lease } from '../../core/lease.ts'
+import type { Operation, Reply, Request } from '../engine/protocol.ts'
+import type { AccessOptions } from '../options.ts'
 import type { Home } from './access.ts'
-import type { Operation, Reply, Request } from './engine/protocol.ts'
 import { ask, errorFrom } from './engine-client.ts'
 import { enter, lossOf, mirrored } from './entry.ts'
 import type { Granted, Mode } from './locking.ts'
-import type { AccessOptions } from './options.ts'
 import { Patience } from './patience.ts'
 import { type Job, nextRequest, submit } from './pool.ts'
 

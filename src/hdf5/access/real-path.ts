@@ -3,9 +3,9 @@
 import * as fs from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Hdf5Error } from './errors.ts'
-import { misused } from './options.ts'
-import { shown } from './where.ts'
+import { Hdf5Error } from '../errors.ts'
+import { misused } from '../options.ts'
+import { shown } from '../where.ts'
 
 /** As the kernel's own limit. */
 const MOST_LINKS = 40

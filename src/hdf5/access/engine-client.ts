@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the threads answer, in the terms of this side: promises of replies, and errors that are errors again.
-import { LockError, type LockErrorCode } from '../core/errors.ts'
-import type { FileRequest, PostedError, Reply, Request } from './engine/protocol.ts'
-import { Hdf5Error, type Hdf5ErrorCode } from './errors.ts'
+import { LockError, type LockErrorCode } from '../../core/errors.ts'
+import type { FileRequest, PostedError, Reply, Request } from '../engine/protocol.ts'
+import { Hdf5Error, type Hdf5ErrorCode } from '../errors.ts'
 import { type EngineThread, type Job, nextRequest, submit } from './pool.ts'
 
 /** A reply, and the thread it came from. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // How an object reaches its file: in accesses of their own, one lock and one message each, or inside a session (session.ts).
-import type { Answers, Durability, Operation, ReadOperation, WriteOperation } from './engine/protocol.ts'
-import { Hdf5Error } from './errors.ts'
-import type { File } from './file.ts'
+import type { Answers, Durability, Operation, ReadOperation, WriteOperation } from '../engine/protocol.ts'
+import { Hdf5Error } from '../errors.ts'
+import type { File } from '../file.ts'
+import { type AccessOptions, checkAccessOptions } from '../options.ts'
 import type { FileLock, Mode } from './locking.ts'
 import { OneShot } from './one-shot.ts'
-import { type AccessOptions, checkAccessOptions } from './options.ts'
 import { postable } from './postable.ts'
 import { inSession } from './session.ts'
 

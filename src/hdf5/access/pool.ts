@@ -3,9 +3,11 @@
 // A thread has one job at a time: whoever comes next waits here, where another thread may take it, not behind a long one.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import type { FileRequest, Reply, Request } from './engine/protocol.ts'
-import { Hdf5Error } from './errors.ts'
-import { misused } from './options.ts'
+import { takeProcessLock } from '../../native/process-lock.ts'
+import type { FileRequest, Reply, Request } from '../engine/protocol.ts'
+import type { ThreadData } from '../engine/worker.ts'
+import { Hdf5Error } from '../errors.ts'
+import { misused } from '../options.ts'
 
 /** One message to a thread, and who waits for the answer. Exactly one of its methods is called, once, and none of them throws. */
 export interface Job {
@@ -37,8 +39,9 @@ export function nextRequest(): number {
   return ++requests
 }
 
-/** Something to share among all threads: the HDF5 library of the system is one for the whole process. */
-const library = new SharedArrayBuffer(64)
+const library = new Int32Array(new SharedArrayBuffer(4))
+/** How long the end of the process waits for a thread that is in the system's library. */
+const FAREWELL_MS = 2_000
 const threads: EngineThread[] = []
 /** Jobs for whichever thread is free next. */
 const jobs: Job[] = []
@@ -62,7 +65,16 @@ function idlest(): EngineThread | undefined {
 
 function startAnother(): void {
   if (jobs.length === 0 || starting > 0 || threads.length >= limit) return
+  if (!takesLeave) process.once('exit', leaveLibrary)
+  takesLeave = true
   threads.push(new EngineThread())
+}
+
+let takesLeave = false
+
+/** A thread that is ended within the system's library may take the whole process down, so nobody may be in it from now on. */
+function leaveLibrary(): void {
+  if (Atomics.load(library, 0) === 1) takeProcessLock(FAREWELL_MS)
 }
 
 /** One worker thread. A session stays with the thread that opened it. */
@@ -76,7 +88,7 @@ export class EngineThread {
   private reason: unknown
 
   constructor() {
-    this.worker = new Worker(program(), { execArgv: [], workerData: { library }, name: 'holdfast-hdf5' })
+    this.worker = new Worker(program(), { execArgv: [], workerData: { library } satisfies ThreadData, name: 'holdfast-hdf5' })
     starting++
     this.worker.once('online', () => this.begin())
     this.worker.on('message', (reply: Reply) => this.answered(reply))
@@ -164,5 +176,5 @@ export class EngineThread {
 
 /** As the package has it; from the sources, as tests run them, what was built of it. */
 function program(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? '../../dist/hdf5/engine/worker.js' : './engine/worker.js', import.meta.url)
+  return new URL(import.meta.url.endsWith('.ts') ? '../../../dist/hdf5/engine/worker.js' : '../engine/worker.js', import.meta.url)
 }

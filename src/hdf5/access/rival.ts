@@ -2,8 +2,8 @@
 // Who has a file open without asking us, by the kernel's own account of flock(2): proc(5). Other users' processes may be hidden.
 import * as fs from 'node:fs'
 import { basename } from 'node:path'
-import type { Holder } from '../core/inspection.ts'
-import { owner } from '../owner.ts'
+import type { Holder } from '../../core/inspection.ts'
+import { owner } from '../../owner.ts'
 
 const COMMAND_LENGTH = 200
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Operations as they can be posted to another thread. A clone takes the whole buffer behind a small view along, and one of 64 MiB stops the event
 // loop for more than 100 ms: what is large is copied in pieces into memory that threads share, which is then posted as it is.
-import type { Operation, Value } from './engine/protocol.ts'
-import type { NdArray, TypedArray } from './nd-array.ts'
+import type { Operation, Value } from '../engine/protocol.ts'
+import type { NdArray, TypedArray } from '../values/nd-array.ts'
 
 /** From this size on a value is copied in pieces. */
 const LARGE_BYTES = 4 * 2 ** 20

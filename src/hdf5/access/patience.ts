@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How much longer an access may wait, over all that it has to wait for: the lock, other programs, a lock again.
-import type { LockOptions } from '../options.ts'
-import type { AccessOptions } from './options.ts'
+import type { LockOptions } from '../../options.ts'
+import type { AccessOptions } from '../options.ts'
 
 export class Patience {
   readonly options: AccessOptions

@@ -2,12 +2,12 @@
 // Which lock stands for a file: its real path (or the path given for it) in a lock space. Without one of the user's, kernel files of our own.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
-import { LockDirectory } from '../backends/file/directory.ts'
-import { fileBackend } from '../backends/file/index.ts'
-import { LockError } from '../core/errors.ts'
-import type { Lease } from '../core/lease.ts'
-import { LockSpace } from '../lock-space.ts'
-import { checkLocks, misused } from './options.ts'
+import { LockDirectory } from '../../backends/file/directory.ts'
+import { fileBackend } from '../../backends/file/index.ts'
+import { LockError } from '../../core/errors.ts'
+import type { Lease } from '../../core/lease.ts'
+import { LockSpace } from '../../lock-space.ts'
+import { checkLocks, misused } from '../options.ts'
 import type { Patience } from './patience.ts'
 import { realPathOf } from './real-path.ts'
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How many rows of a dataset a value is, as appending needs to know before anything is written.
+
+import type { Value } from '../engine/protocol.ts'
 import type { Dtype } from './dtype.ts'
-import type { Value } from './engine/protocol.ts'
 import { ndArray, sizeOf, type TypedArray } from './nd-array.ts'
 
 /** Null for a single row, that is, a value with an axis less than the dataset or more. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The way of an access into a file: our lock, then the file itself, past programs that hold it without our lock and past what a dead writer left.
 
-import type { Lease } from '../core/lease.ts'
-import { lost } from '../refusals.ts'
-import type { Durability } from './engine/protocol.ts'
+import type { Lease } from '../../core/lease.ts'
+import { lost } from '../../refusals.ts'
+import type { Durability } from '../engine/protocol.ts'
+import { Hdf5Error } from '../errors.ts'
 import { type Answer, askForFile, errorFrom } from './engine-client.ts'
-import { Hdf5Error } from './errors.ts'
 import type { FileLock, Granted, Mode } from './locking.ts'
 import type { Patience } from './patience.ts'
 import type { EngineThread } from './pool.ts'

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // From what may be asked for (words, NumPy's codes, objects) to a type of elements, checked.
+
+import type { Hdf5Error } from '../errors.ts'
+import { problem, shown, type Where } from '../where.ts'
 import type { Dtype, DtypeLike, IntegerType, NumberType } from './dtype.ts'
-import type { Hdf5Error } from './errors.ts'
 import { isIntegerType, isNumberType, NUMBERS } from './number-types.ts'
-import { problem, shown, type Where } from './where.ts'
 
 const WORDS: Readonly<Record<string, Dtype>> = {
   bool: 'bool',
