@@ -101,8 +101,8 @@ export class Dataset {
       const rows = rowsIn(added, shape!.length, dtype)
       if (rows === 0) return start
       const stop = start + (rows ?? 1)
-      await access.change({ do: 'resize', path: this.name, shape: [stop, ...shape!.slice(1)] })
-      await access.change({ do: 'write', path: this.name, selection: [rows === null ? start : slice(start, stop)], value: added })
+      const selection = [rows === null ? start : slice(start, stop)]
+      await access.change({ do: 'write', path: this.name, selection, value: added, grow: [stop, ...shape!.slice(1)] })
       return start
     })
   }

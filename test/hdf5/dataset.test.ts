@@ -61,6 +61,42 @@ describe('A dataset', () => {
     expect(await codeOf((await file.createDataset('s', { data: 1 })).length)).toBe('HDF5_SHAPE')
   })
 
+  test('that is refused what it is to append keeps its shape, also when the transaction goes on.', async () => {
+    await file.createDataset('d', { shape: [1, 5], maxShape: [null, 5], dtype: 'int32', chunks: [1, 5] })
+    await file.write(async (tx) => {
+      const dataset = await tx.dataset('d')
+      expect(await codeOf(dataset.append(ndArray(new Int32Array(4), [2, 1, 2])))).toBe('HDF5_SHAPE')
+      expect(await codeOf(dataset.append([[1, 2, 3, 4, 0.5]]))).toBe('HDF5_RANGE')
+      expect(await dataset.shape).toEqual([1, 5])
+      await tx.attrs.set('after', true)
+    })
+    expect([await (await file.dataset('d')).shape, await file.attrs.get('after')]).toEqual([[1, 5], true])
+  })
+
+  test('that is one chunk for good is neither emptied nor filled again, as HDF5 would damage the file.', async () => {
+    const only = await file.createDataset('only', { data: [1, 2, 3, 4], chunks: [4] })
+    expect(await codeOf(only.resize([0]))).toBe('HDF5_UNSUPPORTED')
+    await only.resize([2])
+    await only.resize([4])
+    expect(toNested(await only.read())).toEqual([1, 2, 0, 0])
+    for (const options of [{ chunks: [2] }, { chunks: [4], maxShape: [null] }, { chunks: [4], maxShape: [8] }] as const) {
+      const other = await file.createDataset('other', { data: [1, 2, 3, 4], overwrite: true, ...options })
+      await other.resize([0])
+      await other.resize([4])
+      expect(toNested(await other.read())).toEqual([0, 0, 0, 0])
+    }
+  })
+
+  test('of lists takes an empty list for one of its elements.', async () => {
+    const lists = await file.createDataset('lists', { shape: [2, 2], dtype: { type: 'vlen', base: 'int32' } })
+    await lists.write([1, 2], 0, 0)
+    await lists.write([], 0, 1)
+    await lists.write([[], [3]], 1)
+    expect((await lists.read()).data).toEqual([Int32Array.of(1, 2), new Int32Array(0), new Int32Array(0), Int32Array.of(3)])
+    await file.attrs.set('empty', [], { dtype: { type: 'vlen', base: 'float64' } })
+    expect(await file.attrs.get('empty')).toEqual(new Float64Array(0))
+  })
+
   test('is resized as a whole or along one axis.', async () => {
     const dataset = await file.createDataset('d', { data: [[1, 2]], maxShape: [null, 3], dtype: 'int8' })
     await dataset.resize([2, 3])

@@ -48,8 +48,9 @@ export function flatten(value: unknown, form: ElementForm = SINGLE, depth: numbe
     return levelsOf(value, form) > form.lists ? { elements: usual(value), shape: [value.length] } : { elements: [value], shape: [] }
   }
   if (!Array.isArray(value)) return { elements: [scalar(value)], shape: [] }
-  if (form.lists > 0 && value.length > 0 && levelsOf(value, form) <= form.lists) return { elements: [value], shape: [] }
-  if (value.length === 0) return form.lists > 0 && depth > 0 ? { elements: [value], shape: [] } : { elements: [], shape: [0] }
+  if (form.lists > 0 && levelsOf(value, form) <= form.lists) return { elements: [value], shape: [] }
+  // Where elements are lists, an empty one is an element.
+  if (value.length === 0) return form.lists > 0 ? { elements: [value], shape: [] } : { elements: [], shape: [0] }
   if (form === SINGLE && !isCollection(value[0])) return flatList(value)
   return joined(value.map((part) => flatten(part, form, depth + 1)))
 }

@@ -83,7 +83,14 @@ export type WriteOperation =
   /** Intermediate groups are made. `exist`: an existing group is fine. */
   | { readonly do: 'createGroup'; readonly path: string; readonly exist: boolean }
   | { readonly do: 'createDataset'; readonly path: string; readonly options: CreateDatasetOptions }
-  | { readonly do: 'write'; readonly path: string; readonly selection: Selection; readonly value: Value }
+  /** `grow`: resizes to this shape first, once it is known that the value fits. */
+  | {
+      readonly do: 'write'
+      readonly path: string
+      readonly selection: Selection
+      readonly value: Value
+      readonly grow?: readonly number[]
+    }
   | { readonly do: 'resize'; readonly path: string; readonly shape: readonly number[] }
   | { readonly do: 'delete'; readonly path: string }
   | {

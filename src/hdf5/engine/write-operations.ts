@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The operations that change a file. Each checks all it can before it announces the first change; what fails later costs the transaction.
 import { resolve } from '../values/selection.ts'
-import { problem, shown, shownShape } from '../where.ts'
+import { problem, shown, shownShape, type Where } from '../where.ts'
 import { createDataset } from './create-dataset.ts'
 import { type DatasetFacts, datasetFacts } from './metadata.ts'
 import type { OpenFile } from './open-file.ts'
@@ -42,38 +42,59 @@ function createGroup(file: OpenFile, { path, exist }: Asked<'createGroup'>): voi
   makeGroups(file, [...slot.missingGroups, slot.path])
 }
 
-function write(file: OpenFile, { path, selection, value }: Asked<'write'>): void {
+function write(file: OpenFile, { path, selection, value, grow }: Asked<'write'>): void {
   const where = at(file, path)
-  const { path: own, shape, layout, dtype, chunks } = datasetAt(file, path)
-  if (shape === null) throw problem('HDF5_SHAPE', where, 'the dataset is empty: it has no place for an element.')
-  const part = resolve(selection, shape, where)
+  const dataset = datasetAt(file, path)
+  const { path: own, layout, dtype, chunks } = dataset
+  if (dataset.shape === null) throw problem('HDF5_SHAPE', where, 'the dataset is empty: it has no place for an element.')
+  if (grow !== undefined) checkResize(dataset, grow, where)
+  const part = resolve(selection, grow ?? dataset.shape, where)
   const checked = check(readValue(value, dtype, where), part.shape, layout, where)
+  if (grow !== undefined) setShape(file, dataset, grow)
   if (part.count.includes(0)) return
   file.changing()
   writeElements(file, { path: own, layout, chunks, where }, part, checked)
 }
 
 function resize(file: OpenFile, { path, shape }: Asked<'resize'>): void {
-  const where = at(file, path)
-  const { path: own, shape: old, maxShape, chunks } = datasetAt(file, path)
+  const dataset = datasetAt(file, path)
+  checkResize(dataset, shape, at(file, path))
+  setShape(file, dataset, shape)
+}
+
+function checkResize({ shape: old, maxShape, chunks }: DatasetFacts, shape: readonly number[], where: Where): void {
   if (old === null || chunks === null) {
     throw problem('HDF5_SHAPE', where, 'only a dataset in chunks can be resized: create it with maxShape.')
   }
   if (!Array.isArray(shape) || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
     throw problem('HDF5_SHAPE', where, `a shape is a list of lengths, not ${Array.isArray(shape) ? shownShape(shape) : shown(shape)}.`)
   }
-  const fits = shape.length === old.length && shape.every((length, axis) => maxShape?.[axis] === null || length <= (maxShape ?? old)[axis]!)
+  const limits = maxShape ?? old
+  const fits = shape.length === old.length && shape.every((length, axis) => limits[axis] === null || length <= limits[axis]!)
   if (!fits) {
-    const limits = shownShape(maxShape ?? old)
     throw problem(
       'HDF5_SHAPE',
       where,
-      `it cannot be resized from ${shownShape(old)} to ${shownShape(shape)}: it was created for at most ${limits}.`,
+      `it cannot be resized from ${shownShape(old)} to ${shownShape(shape)}: it was created for at most ${shownShape(limits)}.`,
     )
   }
-  if (shape.every((length, axis) => length === old[axis])) return
+  // Seen with HDF5 1.10.8 and 2.0.0: the place of an only chunk outlives the chunk. Grown again, the dataset reads, and in the end frees, what
+  // has become somebody else's.
+  const onlyChunk = chunks.every((length, axis) => limits[axis] !== null && length >= limits[axis]!)
+  if (onlyChunk && [...shape, ...old].includes(0) && shape.some((length, axis) => length !== old[axis])) {
+    throw problem(
+      'HDF5_UNSUPPORTED',
+      where,
+      'a dataset that is one chunk for good cannot be made empty, or filled again: HDF5 would damage the file. Create it with smaller chunks, or with ' +
+        'an axis without limit.',
+    )
+  }
+}
+
+function setShape(file: OpenFile, { path, shape: old }: DatasetFacts & { readonly path: string }, shape: readonly number[]): void {
+  if (shape.every((length, axis) => length === old![axis])) return
   file.changing()
-  file.call(path, ({ module, id }) => module.resize_dataset(id, own, shape.map(BigInt)))
+  file.call(path, ({ module, id }) => module.resize_dataset(id, path, shape.map(BigInt)))
 }
 
 /** Deletes the name, and what it names with its last one. */
