@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges, and libhdf5, which deletes what h5wasm cannot.
+# Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges; libhdf5, which deletes what h5wasm cannot; servers.
 # Debian, as root: by apt-get. Elsewhere: says what to install. Quick when everything is there.
 set -euo pipefail
 
 declare -A package_of=(
-  [bash]=bash [h5dump]=hdf5-tools [mount]=mount [nsenter]=util-linux [script]=bsdutils [unshare]=util-linux
+  [bash]=bash [h5dump]=hdf5-tools [mount]=mount [nsenter]=util-linux [redis-server]=redis-server [script]=bsdutils [setpriv]=util-linux
+  [unshare]=util-linux
 )
 missing=()
 for program in "${!package_of[@]}"; do
@@ -18,6 +19,12 @@ done
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
+  # Packages of servers would start them. Tests start their own, on ports that are free.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+  fi
   apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}"
 else
   echo "The tests need these packages, please install them: ${missing[*]}" >&2

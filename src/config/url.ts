@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A URL names an engine and a place: `memory:`, `file:./locks?prefer=writers`. They are taken apart by our own rules, as URL parsing would
-// turn `./locks` into `/locks` and let misspelt parameters pass.
+// A URL names an engine and a place: `memory:`, `file:./locks?prefer=writers`, `redis://host`. They are taken apart by our own rules, as URL
+// parsing would turn `./locks` into `/locks` and let misspelt parameters pass.
 //
 //     SCHEME ":" PLACE [ "?" NAME "=" VALUE { "&" NAME "=" VALUE } ]
 //
@@ -10,6 +10,8 @@ import { memoryBackend } from '../backends/memory.ts'
 import type { Backend, Preference } from '../core/backend.ts'
 import { LockError } from '../core/errors.ts'
 import { LockSpace, type LockSpaceOptions } from '../lock-space.ts'
+import { parseRedisUrl, type RedisUrl } from './redis-url.ts'
+import { bad, decoded, listed, nearest, parameters, quoted, unknown } from './url-syntax.ts'
 
 /** `memory:` is a space of its own, `memory:NAME` one per name and thread. */
 export interface MemoryUrl {
@@ -26,15 +28,15 @@ export interface FileUrl {
   readonly prefer?: Preference
 }
 
-export type EngineUrl = MemoryUrl | FileUrl
+export type EngineUrl = MemoryUrl | FileUrl | RedisUrl
 
 /** The environment variable that `connect()` looks at when it is given no URL. */
 export const URL_VARIABLE = 'HOLDFAST_URL'
 /** Kernel files in the default directory. */
 export const DEFAULT_URL = 'file:'
 
-const SCHEMES = ['memory', 'file'] as const
-const LATER_SCHEMES: readonly string[] = ['redis', 'rediss', 'zookeeper']
+const SCHEMES = ['memory', 'file', 'redis', 'rediss'] as const
+const LATER_SCHEMES: readonly string[] = ['zookeeper']
 const PARAMETERS = ['prefer'] as const
 const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
 
@@ -45,8 +47,9 @@ const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
  * const locks = await connect('file:/var/lock/studies')
  * ```
  *
- * @param url `memory:`, `memory:NAME`, `file:` or `file:DIRECTORY`, with `?prefer=writers` if waiting writers go before waiting readers.
- * Without one the environment variable `HOLDFAST_URL` decides, and without that either, kernel files in the default directory (`file:`).
+ * @param url `memory:`, `memory:NAME`, `file:`, `file:DIRECTORY`, or `redis://USER:PASSWORD@HOST:PORT/DB` (`rediss:` by TLS), with
+ * `?prefer=writers` if waiting writers go before waiting readers; Redis knows `space`, `prefix`, `lease` (`10s`) and `db` beside it.
+ * Without a URL the environment variable `HOLDFAST_URL` decides, and without that either, kernel files in the default directory (`file:`).
  * @throws LockError `CONFIG_INVALID`, saying what is wrong with the URL and where it came from; whatever the engine says otherwise.
  */
 export async function connect(url?: string, options?: LockSpaceOptions): Promise<LockSpace> {
@@ -70,10 +73,17 @@ function parsedFrom(url: string, source: string): EngineUrl {
 }
 
 async function backendOf(url: EngineUrl): Promise<Backend> {
+  if (url.scheme === 'redis' || url.scheme === 'rediss') return redis(url as RedisUrl)
   const prefer = url.prefer === undefined ? {} : { prefer: url.prefer }
   if (url.scheme === 'memory') return memoryBackend(url.name === undefined ? prefer : { ...prefer, name: url.name })
+  const { directory } = url as FileUrl
   const { fileBackend } = await import('../backends/file/index.ts')
-  return fileBackend(url.directory === undefined ? prefer : { ...prefer, directory: resolve(url.directory) })
+  return fileBackend(directory === undefined ? prefer : { ...prefer, directory: resolve(directory) })
+}
+
+async function redis({ scheme, ...place }: RedisUrl): Promise<Backend> {
+  const { connectRedis } = await import('../backends/redis/index.ts')
+  return connectRedis({ ...place, tls: scheme === 'rediss' })
 }
 
 /**
@@ -83,18 +93,20 @@ async function backendOf(url: EngineUrl): Promise<Backend> {
  */
 export function parseUrl(url: string): EngineUrl {
   if (typeof url !== 'string') throw bad(`A lock URL is a string, not ${url === null ? 'null' : typeof url}.`)
-  if (url === '') throw bad(`A lock URL is empty; write "memory:" or "file:".`)
+  if (url === '') throw bad(`A lock URL is empty; write "memory:", "file:" or "redis:".`)
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? []
   if (scheme === undefined || rest === undefined) throw bad(`${quoted(url)} names no engine. ${withoutScheme(url)}`)
   const engine = scheme.toLowerCase()
   if (LATER_SCHEMES.includes(engine)) {
     throw bad(`"${engine}:" is not part of this version yet; it knows ${listed(SCHEMES.map((one) => `${one}:`))}.`)
   }
-  if (engine !== 'memory' && engine !== 'file') throw bad(unknown('engine', engine, SCHEMES, url))
+  if (!isScheme(engine)) throw bad(unknown('engine', engine, SCHEMES, url))
   const mark = rest.indexOf('?')
   const place = mark === -1 ? rest : rest.slice(0, mark)
-  const prefer = mark === -1 ? {} : parameters(rest.slice(mark + 1), url)
+  const query = mark === -1 ? undefined : rest.slice(mark + 1)
   if (place.includes('#')) throw bad(`${quoted(url)}: write %23 for a "#".`)
+  if (engine === 'redis' || engine === 'rediss') return parseRedisUrl(engine, place, query, url)
+  const prefer = query === undefined ? {} : preference(query, url)
   return engine === 'memory'
     ? { scheme: 'memory', ...memoryName(place, url), ...prefer }
     : { scheme: 'file', ...directory(place, url), ...prefer }
@@ -123,77 +135,19 @@ function directory(place: string, url: string): { directory?: string } {
   return { directory: decoded(place.slice(2), url) }
 }
 
-function parameters(text: string, url: string): { prefer?: Preference } {
-  const given = new Map<string, string>()
-  if (text === '') throw bad(`${quoted(url)} ends with a "?"; leave it out, or write ?prefer=writers.`)
-  for (const part of text.split('&')) {
-    const equals = part.indexOf('=')
-    const name = equals === -1 ? part : part.slice(0, equals)
-    if (!PARAMETERS.includes(name as 'prefer')) throw bad(unknown('parameter', name, PARAMETERS, url))
-    if (given.has(name)) throw bad(`${quoted(url)} gives "${name}" twice.`)
-    const value = equals === -1 ? '' : decoded(part.slice(equals + 1), url)
-    if (value === '') throw bad(`${quoted(url)} gives "${name}" no value.`)
-    given.set(name, value)
-  }
-  const prefer = given.get('prefer')
+function preference(text: string, url: string): { prefer?: Preference } {
+  const prefer = parameters(text, PARAMETERS, url).get('prefer')
   if (prefer === undefined) return {}
   if (!PREFERENCES.includes(prefer as Preference)) throw bad(unknown('value of "prefer"', prefer, PREFERENCES, url))
   return { prefer: prefer as Preference }
 }
 
-function decoded(text: string, url: string): string {
-  let plain: string
-  try {
-    plain = decodeURIComponent(text)
-  } catch (cause) {
-    throw new LockError('CONFIG_INVALID', `${quoted(url)}: "%" is followed by two hexadecimal digits, and is itself written %25.`, {
-      cause,
-    })
-  }
-  if (plain.includes('\0')) throw bad(`${quoted(url)} holds a NUL character.`)
-  return plain
+function isScheme(word: string): word is (typeof SCHEMES)[number] {
+  return (SCHEMES as readonly string[]).includes(word)
 }
 
 function withoutScheme(url: string): string {
   if (/^[./]/.test(url)) return `Did you mean file:${url}?`
   const near = nearest(url.toLowerCase(), SCHEMES)
-  return near === undefined ? 'A lock URL starts with "memory:" or "file:".' : `Did you mean ${near}:?`
-}
-
-function unknown(what: string, word: string, known: readonly string[], url: string): string {
-  const near = nearest(word, known)
-  return `${quoted(url)}: no ${what} is called "${word}". ${near === undefined ? `There is ${listed(known)}.` : `Did you mean "${near}"?`}`
-}
-
-function nearest(word: string, known: readonly string[]): string | undefined {
-  const [best] = known.map((one) => ({ one, far: distance(word, one) })).sort((a, b) => a.far - b.far)
-  return best !== undefined && best.far <= Math.max(1, Math.floor(best.one.length / 3)) ? best.one : undefined
-}
-
-/** Letters to add, drop, change or swap with a neighbour to get from one word to the other. */
-function distance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const changed = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row[j] = Math.min(changed, rows[i - 1]![j]! + 1, row[j - 1]! + 1)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1)
-    }
-    rows.push(row)
-  }
-  return rows[a.length]![b.length]!
-}
-
-function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
-}
-
-/** A URL as it may be shown: what stands before an `@` may be a password. */
-function quoted(url: string): string {
-  return JSON.stringify(url.replace(/\/\/[^/@]*@/, '//…@'))
-}
-
-function bad(message: string): LockError {
-  return new LockError('CONFIG_INVALID', message)
+  return near === undefined ? 'A lock URL starts with "memory:", "file:" or "redis:".' : `Did you mean ${near}:?`
 }

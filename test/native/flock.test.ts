@@ -5,7 +5,7 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { bootTime } from '../../src/native/clock.ts'
+import { bootNow } from '../../src/native/clock.ts'
 import { lockFile, unlockFile } from '../../src/native/flock.ts'
 import { EXCLUSIVE, lockRange } from '../../src/native/ofd-locks.ts'
 import { temporaryFolder } from '../support/file-folders.ts'
@@ -101,10 +101,10 @@ describe('A lock on a whole file', () => {
 })
 
 test('The clock of the machine goes forward, in nanoseconds, and agrees with the time since it was started.', () => {
-  const before = bootTime()
+  const before = bootNow()
   const up = BigInt(Math.round(process.uptime() * 1e9))
   expect(before).toBeGreaterThan(up)
-  const [monotonic, boot] = [process.hrtime.bigint(), bootTime()]
+  const [monotonic, boot] = [process.hrtime.bigint(), bootNow()]
   expect(boot).toBeGreaterThan(before)
   // The other clock stands still in suspend: it is never ahead by more than the time between the two questions.
   expect(boot + 100_000_000n).toBeGreaterThan(monotonic)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Asks before each step that changes a file whether the lock on it still holds.
 import { LockError } from '../../core/errors.ts'
-import { bootTime } from '../../native/clock.ts'
+import { bootNow } from '../../native/clock.ts'
 
 /** What a lease's cell says when it does not run out by itself. */
 const FOR_EVER = 2n ** 63n - 1n
@@ -26,7 +26,7 @@ export class LeaseGuard {
     if (this.loss !== null) return false
     if (this.cell === null) return true
     const until = Atomics.load(this.cell, 0)
-    if (until === FOR_EVER || (until > 0n && bootTime() < until)) return true
+    if (until === FOR_EVER || (until > 0n && bootNow() < until)) return true
     this.loss = new LockError(
       'LOCK_LOST',
       `The lock on ${this.path} was lost. What was begun is left to its next holder, who rolls it back.`,

@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { journalPath } from '../../../src/hdf5/storage/journal.ts'
 import { SIGNATURE } from '../../../src/hdf5/storage/signature.ts'
-import { bootTime } from '../../../src/native/clock.ts'
+import { bootNow } from '../../../src/native/clock.ts'
 import { openDescriptors, temporaryFolder } from '../../support/file-folders.ts'
 import { FOR_EVER, failureOf, hasJournal, isWhole, leaseUntil, makeFile, open, tear, tryOpen } from './files.ts'
 
@@ -229,7 +229,7 @@ describe('A lost lease', () => {
     const cell = leaseUntil(FOR_EVER)
     const stored = open(path, { lease: cell.lease })
     stored.write(Buffer.alloc(5000, 1), 3000)
-    cell.set(bootTime() - 1n)
+    cell.set(bootNow() - 1n)
     const files = (): Buffer => Buffer.concat([readFileSync(path), readFileSync(journalPath(path))])
     const then = files()
     const steps = [() => stored.write(Buffer.alloc(1), 9000), () => stored.truncate(100), () => stored.commit(), () => stored.rollBack()]
@@ -248,7 +248,7 @@ describe('A lost lease', () => {
     const { path } = makeFile(temporaryFolder())
     const cell = leaseUntil(0n)
     expect(failureOf(() => tryOpen(path, { lease: cell.lease })).code).toBe('LOCK_LOST')
-    cell.set(bootTime() + 10n ** 12n)
+    cell.set(bootNow() + 10n ** 12n)
     const stored = open(path, { lease: cell.lease })
     stored.write(Buffer.alloc(10, 1), 100)
     stored.commit()
