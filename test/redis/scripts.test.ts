@@ -146,6 +146,17 @@ describe('A space', () => {
     expect(other).toEqual([-3, '1|first-come|1000000'])
   })
 
+  test('takes another policy once nobody is there, dead or alive, who knew the old one.', async () => {
+    const policy = '1|writers|2000000'
+    const open = () => space.run('open-session', 'three', '00000001', space.lease, '{}', policy, '0')
+    await ask('one', 'a')
+    await space.expire('two')
+    expect(await open()).toEqual([-3, '1|first-come|1000000'])
+    await space.expire('one')
+    expect(await open()).toEqual([1])
+    expect(await space.client.hget(space.hash, '#v')).toBe(policy)
+  })
+
   test('shows nothing of the dead, buried or not.', async () => {
     await ask('one', 'a')
     await ask('two', 'b')

@@ -10,10 +10,16 @@ if not policy then
   -- The space is new, or its hash was deleted: whatever lies in the other keys means nothing any more.
   call('UNLINK', owned, queue, sessions, todo)
   call('HSET', hash, '#v', ARGV[5])
-elseif policy ~= ARGV[5] then
-  return { -3, policy }
 end
 start(lease)
+if policy and policy ~= ARGV[5] then
+  -- A policy holds as long as somebody uses the space, or what the dead left lies about.
+  resume()
+  reap()
+  save()
+  if call('ZCARD', sessions) > 0 then return { -3, policy } end
+  call('HSET', hash, '#v', ARGV[5])
+end
 local record = call('HGET', hash, '@' .. session)
 if record then
   if tonumber(sub(record, 1, 16)) <= now then return { -1 } end
