@@ -73,12 +73,15 @@ describe('A dataset', () => {
     expect([await (await file.dataset('d')).shape, await file.attrs.get('after')]).toEqual([[1, 5], true])
   })
 
-  test('that is one chunk for good is neither emptied nor filled again, as HDF5 would damage the file.', async () => {
+  test('that is one chunk for good is not emptied, as HDF5 would damage the file.', async () => {
     const only = await file.createDataset('only', { data: [1, 2, 3, 4], chunks: [4] })
     expect(await codeOf(only.resize([0]))).toBe('HDF5_UNSUPPORTED')
     await only.resize([2])
     await only.resize([4])
     expect(toNested(await only.read())).toEqual([1, 2, 0, 0])
+    const fresh = await file.createDataset('fresh', { shape: [0], maxShape: [100], dtype: 'float64', chunks: [100] })
+    await fresh.append(Float64Array.of(1, 2, 3))
+    expect(toNested(await fresh.read())).toEqual([1, 2, 3])
     for (const options of [{ chunks: [2] }, { chunks: [4], maxShape: [null] }, { chunks: [4], maxShape: [8] }] as const) {
       const other = await file.createDataset('other', { data: [1, 2, 3, 4], overwrite: true, ...options })
       await other.resize([0])
