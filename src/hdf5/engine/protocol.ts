@@ -63,7 +63,7 @@ export interface CreateDatasetOptions {
 export type ReadOperation =
   /** Follows links. */
   | { readonly do: 'describe'; readonly path: string }
-  /** True when the path leads to an object; false for a link that leads nowhere, as in h5py. */
+  /** True when the path leads to an object; false for a link that leads nowhere (of which h5py says true). */
   | { readonly do: 'has'; readonly path: string }
   | { readonly do: 'keys'; readonly path: string }
   /** What each link of a group leads to; null where it leads nowhere. */

@@ -81,12 +81,12 @@ function checkResize({ shape: old, maxShape, chunks }: DatasetFacts, shape: read
   // Seen with HDF5 1.10.8 and 2.0.0: the place of an only chunk outlives the chunk. Grown again, the dataset reads, and in the end frees, what
   // has become somebody else's.
   const onlyChunk = chunks.every((length, axis) => limits[axis] !== null && length >= limits[axis]!)
-  if (onlyChunk && [...shape, ...old].includes(0) && shape.some((length, axis) => length !== old[axis])) {
+  if (onlyChunk && shape.includes(0) && !old.includes(0)) {
     throw problem(
       'HDF5_UNSUPPORTED',
       where,
-      'a dataset that is one chunk for good cannot be made empty, or filled again: HDF5 would damage the file. Create it with smaller chunks, or with ' +
-        'an axis without limit.',
+      'a dataset that is one chunk for good cannot be made empty: HDF5 would damage the file when it grows again. Create it with smaller chunks, or ' +
+        'with an axis without limit.',
     )
   }
 }

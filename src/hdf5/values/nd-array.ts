@@ -80,6 +80,15 @@ export function ndArray<Data extends TypedArray | readonly Element[]>(data: Data
 /** Lists in lists, one level for each axis; a scalar's one element by itself. */
 export type Nested<Item> = Item | Nested<Item>[]
 
+/** What one element of such data is. */
+export type ElementOf<Data> = Data extends BigInt64Array | BigUint64Array
+  ? bigint
+  : Data extends TypedArray
+    ? number
+    : Data extends readonly (infer One)[]
+      ? One
+      : never
+
 /**
  * The array as lists in lists, as `tolist()` of NumPy gives them.
  *
@@ -88,13 +97,10 @@ export type Nested<Item> = Item | Nested<Item>[]
  * toNested(await dataset.read()) // [[1, 2], [3, 4]]
  * ```
  */
-export function toNested(array: NdArray<BigInt64Array | BigUint64Array>): Nested<bigint>
-export function toNested(array: NdArray<Exclude<TypedArray, BigInt64Array | BigUint64Array>>): Nested<number>
-export function toNested(array: NdArray): Nested<Element>
-export function toNested(array: NdArray): Nested<Element> {
+export function toNested<Data extends TypedArray | readonly Element[]>(array: NdArray<Data>): Nested<ElementOf<Data>> {
   const { data, shape, stride } = array
-  function from(axis: number, position: number): Nested<Element> {
-    if (axis === shape.length) return data[position]!
+  function from(axis: number, position: number): Nested<ElementOf<Data>> {
+    if (axis === shape.length) return data[position] as ElementOf<Data>
     return Array.from({ length: shape[axis]! }, (_, index) => from(axis + 1, position + index * stride[axis]!))
   }
   return from(0, 0)
