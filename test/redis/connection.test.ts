@@ -81,6 +81,20 @@ describe('A client', () => {
     expect(await leftIn(harm, space)).toEqual([])
   })
 
+  test.each(KINDS.filter(([name]) => !name.includes(' that ')))(
+    '%s serves many spaces with few listeners, and none when they are closed',
+    async (_, make) => {
+      const client = (await make()) as RedisClient & { listenerCount(event: string): number }
+      const events = ['ready', 'reconnecting', 'close', 'end']
+      const listeners = (): number[] => events.map((event) => client.listenerCount(event))
+      const before = listeners()
+      const spaces = await Promise.all(Array.from({ length: 12 }, () => open({ client, space: aSpace() })))
+      for (const [i, count] of listeners().entries()) expect(count - before[i]!).toBeLessThan(2)
+      await Promise.all(spaces.map((locks) => locks.close()))
+      expect(listeners()).toEqual(before)
+    },
+  )
+
   test('of ioredis with a prefix for keys shares a space with others that name the prefix', async () => {
     const space = aSpace()
     const one = await open({ client: ended(new Redis({ ...at(), keyPrefix: 'mine:' })), space })

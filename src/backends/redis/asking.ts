@@ -175,7 +175,10 @@ export class Asking {
     const head = [session.id, epoch, id, wait === null ? '0' : '1', standsAside, this.link.leaseUs, encoded.modes]
     const tail = [encodeName(request.name) + encoded.paths, '#t', `@${session.id}`, `r${id}`]
     this.link.run('acquire', ...head, ...tail, ...encoded.fields).then(
-      (answer) => this.answered(request, session, id, epoch, answer as readonly unknown[]),
+      (answer) => {
+        if (Array.isArray(answer)) this.answered(request, session, id, epoch, answer)
+        else this.failed(request, session, id, epoch, new Error('The client gave an answer that belongs to something else.'))
+      },
       (error: unknown) => this.failed(request, session, id, epoch, error),
     )
   }

@@ -24,7 +24,7 @@ export async function audit(link: Link, session: Session, asking: Asking, leases
   const held = new Map<string, RedisLease>()
   for (const lease of leases) if (lease.session === session) held.set(lease.id, lease)
   const presumed = new Set(asking.presumed())
-  const unknown: string[] = []
+  const strange: string[] = []
   for (let after = ''; ; ) {
     const answer = (await link.ask('audit', session.id, session.epoch, link.leaseUs, after, String(PAGE))) as readonly unknown[]
     if (Number(answer[0]) !== 1) return { unknown: [], lost: [], alive: false }
@@ -34,10 +34,13 @@ export async function audit(link: Link, session: Session, asking: Asking, leases
       if (request !== undefined) {
         presumed.delete(request)
         asking.known(request, String(answer[i + 1]))
-      } else if (!held.delete(after)) unknown.push(after)
+      } else if (!held.delete(after)) strange.push(after)
     }
     if (answer.length < 2 * PAGE + 1) break
   }
+  // What was granted while the books were compared is listed there, and was no lease of ours when we began.
+  const granted = new Set(Array.from(leases, ({ id }) => id))
+  const unknown = strange.filter((id) => !granted.has(id))
   for (const request of presumed) if (request.state !== 'unsent') asking.askAgain(request)
   return { unknown, lost: [...held.values()].filter(({ state }) => state === 'held' || state === 'suspended'), alive: true }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A connection through ioredis.
+
 import { isIP } from 'node:net'
+import { listenTo } from './client-events.ts'
 import type { Connection, Endpoint, IoredisClient } from './connection.ts'
 import { reconnectAfterMs } from './reconnecting.ts'
 
@@ -85,6 +87,7 @@ class IoredisConnection implements Connection {
   private readonly ours: boolean
   private readonly subscriberIsOurs: boolean
   private awake = true
+  private readonly stops: (() => void)[] = []
 
   constructor(client: IoredisClient, subscriber: IoredisClient, ours: boolean, subscriberIsOurs: boolean) {
     this.client = client
@@ -94,8 +97,8 @@ class IoredisConnection implements Connection {
     const { keyPrefix = '', host = 'localhost', port = 6379, path, name } = optionsOf(client)
     this.keyPrefix = keyPrefix
     this.place = isCluster(client) ? 'the cluster' : (name ?? path ?? `${host}:${port}`)
-    for (const one of new Set([client, subscriber])) one.on('ready', this.ready)
-    for (const event of DOWN) client.on(event, this.down)
+    for (const one of new Set([client, subscriber])) this.stops.push(listenTo(one, 'ready', () => this.ready()))
+    for (const event of DOWN) this.stops.push(listenTo(client, event, () => this.onDown()))
   }
 
   get up(): boolean {
@@ -126,19 +129,16 @@ class IoredisConnection implements Connection {
   }
 
   close(): void {
-    for (const one of new Set([this.client, this.subscriber])) one.off('ready', this.ready)
-    for (const event of DOWN) this.client.off(event, this.down)
+    for (const stop of this.stops) stop()
     if (this.subscriberIsOurs) this.subscriber.disconnect()
     if (this.ours) this.client.disconnect()
   }
 
-  private readonly ready = (): void => {
+  private ready(): void {
     // Each connection has a socket of its own.
     this.keepAlive(this.awake)
     this.onUp()
   }
-
-  private readonly down = (): void => this.onDown()
 }
 
 const DOWN = ['close', 'end'] as const

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A connection through node-redis (the package "redis").
+
 import { isIP } from 'node:net'
+import { listenTo } from './client-events.ts'
 import type { Connection, Endpoint, NodeRedisClient } from './connection.ts'
 import { reconnectAfterMs } from './reconnecting.ts'
 
@@ -76,6 +78,7 @@ class NodeRedisConnection implements Connection {
   private readonly ours: boolean
   private readonly subscriberIsOurs: boolean
   private readonly listeners = new Map<string, (message: string) => void>()
+  private readonly stops: (() => void)[] = []
 
   constructor(client: NodeRedisClient, kind: Kind, subscriber: NodeRedisClient, ours: boolean, subscriberIsOurs: boolean) {
     this.client = client
@@ -85,8 +88,8 @@ class NodeRedisConnection implements Connection {
     this.subscriberIsOurs = subscriberIsOurs
     const { host = 'localhost', port = 6379, path } = optionsOf(client).socket ?? {}
     this.place = kind === 'client' ? (path ?? `${host}:${port}`) : `the ${kind}`
-    for (const one of new Set([client, subscriber])) one.on('ready', this.up_)
-    for (const event of DOWN) client.on(event, this.down)
+    for (const one of new Set([client, subscriber])) this.stops.push(listenTo(one, 'ready', () => this.onUp()))
+    for (const event of DOWN) this.stops.push(listenTo(client, event, () => this.onDown()))
   }
 
   get up(): boolean {
@@ -118,14 +121,10 @@ class NodeRedisConnection implements Connection {
   }
 
   close(): void {
-    for (const one of new Set([this.client, this.subscriber])) one.off('ready', this.up_)
-    for (const event of DOWN) this.client.off(event, this.down)
+    for (const stop of this.stops) stop()
     if (this.subscriberIsOurs) this.subscriber.destroy()
     if (this.ours) this.client.destroy()
   }
-
-  private readonly up_ = (): void => this.onUp()
-  private readonly down = (): void => this.onDown()
 }
 
 const DOWN = ['reconnecting', 'end'] as const

@@ -259,8 +259,10 @@ export class SessionKeeper {
     this.unanswered++
     this.link.run('heartbeat', id, epoch, this.link.leaseUs, ...ids).then(
       (answer) => {
-        const [state, nextExpiryUs, more, ...granted] = answer as [number, number, number, ...unknown[]]
         if (this.current !== session || session.epoch !== epoch) return
+        // A client that has lost count of its answers.
+        if (!Array.isArray(answer)) return this.cut()
+        const [state, nextExpiryUs, more, ...granted] = answer as [number, number, number, ...unknown[]]
         this.unanswered = Math.max(0, this.unanswered - 1)
         if (Number(state) !== 1) return this.gone(session, epoch)
         const deadline = sentAt + this.usableNs
