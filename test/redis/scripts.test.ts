@@ -140,6 +140,31 @@ describe('The clock', () => {
   })
 })
 
+test('A session that expires while its request is being placed leaves nothing behind.', async () => {
+  // Between the first look at the clock and the next, time passes.
+  const slow = await new ScriptedSpace(server.port).connect((source) =>
+    source.replace(/^local session, id = ARGV\[1\], ARGV\[3\]$/m, (line) => `${line}\n${WAIT_LUA}`),
+  )
+  await ask('two', 'b')
+  const expiry = `${(Number((await space.client.time())[0]) + 1) * 1e6}`
+  await space.client.hset(space.hash, '@one', `${expiry}00000001`)
+  await space.client.zadd(space.keys[3]!, expiry, 'one')
+  const answer = await slow.ask({ session: 'one', epoch: '00000001', id: 'a', claims: writes('/a'), wait: true })
+  slow.close()
+  expect(answer[0]).toBe(2)
+  await space.release('two', 'b', writes('/a'))
+  while (((await space.run('tidy', space.lease)) as number[])[1] === 2 || (await space.client.hexists(space.hash, '@one'))) {
+    // Until the dead session is reaped.
+  }
+  expect((await ask('two', 'c'))[0]).toBe(1)
+})
+
+/** Stands still until the second in which session "one" expires is over. */
+const WAIT_LUA = `do
+  local until_ = tonumber(string.sub(redis.call('HGET', KEYS[1], '@' .. session), 1, 16)) / 1000000
+  repeat until tonumber(redis.call('TIME')[1]) > until_
+end`
+
 describe('A space', () => {
   test('is refused to whoever has another policy.', async () => {
     const other = await space.run('open-session', 'three', '00000001', space.lease, '{}', '1|writers|1000000', '0')

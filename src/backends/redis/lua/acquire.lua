@@ -6,6 +6,7 @@
 -- Answer  {1, token} granted · {2, µs until the next session expires, 1 or 2: more to do} waits
 --         {0, 1 or 2: more to do} busy · {-1} session gone · {-2} epoch over
 local call, byte, pack, unpack_, args = redis.call, string.byte, struct.pack, struct.unpack, ARGV
+local moment
 do
   local v = call('HMGET', KEYS[1], unpack(args, 9))
   local session, before = v[2], v[3]
@@ -21,6 +22,7 @@ do
   end
   if string.sub(session, 1, 16) <= now then return { -1 } end
   if string.sub(session, 17) ~= args[2] then return { -2 } end
+  moment = now
   if before then
     if byte(before) == 43 then return { 1, string.sub(before, 2, 17) } end
     return { 2, 0, 2 }
@@ -66,7 +68,7 @@ do
 end
 --@include space.lua
 local session, id = ARGV[1], ARGV[3]
-start(tonumber(ARGV[6]))
+start(tonumber(ARGV[6]), tonumber(moment))
 resume()
 reap()
 local r = parse('-' .. string.rep('0', 16) .. session .. '\0' .. ARGV[7] .. '\0\0' .. ARGV[8])

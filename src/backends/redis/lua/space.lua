@@ -39,10 +39,11 @@ end
 local function digits(us) return string.format('%016.0f', us) end
 
 local last, now, stored = 0, 0, 0
-local function start(lease)
+-- `at`: the moment that the script has acted on before. What it has found alive must not be reaped as dead in the same run.
+local function start(lease, at)
   last = tonumber(call('HGET', hash, '#t') or '0')
   stored = last
-  now = clock(last, lease)
+  now = at or clock(last, lease)
 end
 
 -- A stamp is a position in the line, or a token: larger than every earlier one, and as near to the time in µs as that allows.
