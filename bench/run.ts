@@ -8,6 +8,7 @@ import { type Notes, type Outcome, rounded, type Suite, type Target } from './ha
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   file: async () => (await import('./file.ts')).file,
+  redis: async () => (await import('./redis.ts')).redis,
   hdf5: async () => (await import('./hdf5.ts')).hdf5,
 }
 

@@ -13,7 +13,9 @@ for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
 # The system's own Python: packages of Debian are not seen by another one that may come first in PATH.
-/usr/bin/python3 -c 'import h5py' 2>/dev/null || missing+=(python3-h5py)
+for module in h5py redis; do
+  /usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
+done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -25,6 +25,16 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'idle_50_waiters_core_percent',
     'writer_max_wait_ms',
   ],
+  redis: [
+    'flat_vs_setnx_seq',
+    'depth3_vs_setnx_seq',
+    'depth3_vs_setnx_100',
+    'held_1e5_vs_0',
+    'queue_1e4_vs_0',
+    'handoff_p50_ms',
+    'handoff_p99_ms',
+    'longest_run',
+  ],
   hdf5: ['read_vs_bare', 'write_vs_bare', 'large_read_vs_bare', 'readers_4_vs_1', 'loop_stall_ms', 'lock_round_trips'],
 }
 
@@ -63,6 +73,6 @@ describe('the benchmarks', () => {
     expect(status).toBe(64)
     expect(stdout).toBe('')
     expect(stderr).toContain('No suite is named "nonesuch"')
-    expect(stderr).toContain('memory, file, hdf5')
+    expect(stderr).toContain('memory, file, redis, hdf5')
   })
 })
