@@ -5,11 +5,11 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { LockSpace } from 'holdfast'
 import { redisBackend } from 'holdfast/redis'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { generator } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'
 import { type RedisServer, startRedis } from './server.ts'
-import { aSpace, clientOf, LIBRARIES, leftIn, openSpace, operator } from './spaces.ts'
+import { aSpace, becomes, clientOf, cutEverybodyElse, LIBRARIES, leftIn, openSpace, operator } from './spaces.ts'
 
 const WAITERS = 1_000
 
@@ -171,4 +171,27 @@ test.each([
 ])('The option %s cannot be %j', async (name, value) => {
   const client = name === 'client' ? {} : await clientOf('redis', server.port)
   await expect(redisBackend({ client, [name]: value } as never)).rejects.toMatchObject({ code: 'LOCK_INVALID' })
+})
+
+test('A full server takes no lock away: it refuses new requests, and what is held stays held, over a reconnect too', async () => {
+  const space = aSpace()
+  const locks = await openSpace(server.port, 'redis', { space, lease: 900 })
+  const lease = await locks.write('/held')
+  const one = await operator(server.port)
+  onTestFinished(() => one.call('CONFIG', 'SET', 'maxmemory', '0'))
+  await one.call('CONFIG', 'SET', 'maxmemory', '1')
+  await expect(locks.write('/other')).rejects.toMatchObject({
+    code: 'LOCK_UNAVAILABLE',
+    message: expect.stringContaining('no memory left'),
+  })
+  expect(lease.state).toBe('held')
+  await cutEverybodyElse(one)
+  await becomes(lease, 'suspended')
+  await becomes(lease, 'held')
+  const until = (lease as unknown as { deadline(): bigint }).deadline()
+  while ((lease as unknown as { deadline(): bigint }).deadline() === until) await new Promise((resolve) => setTimeout(resolve, 5))
+  expect([lease.state, lease.valid]).toEqual(['held', true])
+  await lease.release()
+  await one.call('CONFIG', 'SET', 'maxmemory', '0')
+  await (await locks.write('/other')).release()
 })

@@ -31,7 +31,6 @@ const NOT_NOW: readonly string[] = [
   'TRYAGAIN',
   'NOREPLICAS',
   'MISCONF',
-  'OOM',
   'MOVED',
   'ASK',
 ]
@@ -59,7 +58,7 @@ export function repliedWith(error: unknown, word: string): boolean {
   return error instanceof Error && error.message.includes(word) && replyWord(error) !== undefined
 }
 
-/** The server answered, and what it said is not a matter of time. */
+/** The server answered, and what it said is not a matter of the connection, or of a moment: a full server still hears heartbeats. */
 export function isRefusal(error: unknown): boolean {
   const word = replyWord(error)
   return word !== undefined && !NOT_NOW.includes(word)

@@ -11,8 +11,8 @@ import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Sett
 import { OtherPolicy } from './session.ts'
 
 export type { IoredisClient, NodeRedisClient, RedisClient } from './connection.ts'
-export type { RedisOptions }
 export { type RedisPyLease, type RedisPyLock, type RedisPyLockOptions, type RedisPyPatience, redisPyLock } from './plain-lock.ts'
+export type { RedisOptions }
 
 /**
  * An engine for the processes of many hosts, arbitrated by a Redis server (6.2 or later, or Valkey), which a client of node-redis or ioredis

@@ -27,6 +27,8 @@ if record then
 elseif ARGV[6] == '1' then
   return { -1 }
 end
+-- A full server, too, lets a session that it knows go on: this first write asks for no memory.
+if record then call('ZREM', sessions, session) end
 local expiry = digits(now + lease)
 call('HSET', hash, '@' .. session, expiry .. epoch, 'i' .. session, ARGV[4])
 call('ZADD', sessions, expiry, session)
