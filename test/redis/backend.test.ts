@@ -178,7 +178,7 @@ test('A full server takes no lock away: it refuses new requests, and what is hel
   const locks = await openSpace(server.port, 'redis', { space, lease: 900 })
   const lease = await locks.write('/held')
   const one = await operator(server.port)
-  onTestFinished(() => one.call('CONFIG', 'SET', 'maxmemory', '0'))
+  onTestFinished(async () => void (await one.call('CONFIG', 'SET', 'maxmemory', '0')))
   await one.call('CONFIG', 'SET', 'maxmemory', '1')
   await expect(locks.write('/other')).rejects.toMatchObject({
     code: 'LOCK_UNAVAILABLE',
