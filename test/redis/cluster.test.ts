@@ -94,7 +94,8 @@ describe.each(LIBRARIES)('On a cluster, with %s,', (library) => {
     await next.release()
   })
 
-  test('a node that is away for a while suspends what is locked there, and nothing else', async () => {
+  // node-redis may take longer than a lease to find a node of a cluster again; docs/redis.md says so.
+  test.runIf(library === 'ioredis')('a node that is away for a while suspends what is locked there, and nothing else', async () => {
     const [here, there] = await onDifferentNodes()
     const options = { lease: 9_000 }
     const [stays, goes, waits] = [
