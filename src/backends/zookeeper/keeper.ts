@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Always a session: begun at the start, carried on by itself through lost connections, and begun anew, when somebody asks, after it was lost.
+import { isLockError, LockError } from '../../core/errors.ts'
+import { asLockError } from './failures.ts'
+import type { Settings } from './options.ts'
+import type { Policy, Space } from './space.ts'
+import { ConnectionLost, SessionEnded } from './wire/errors.ts'
+import { ZooKeeperSession } from './wire/session.ts'
+
+/** Who depends on the session. None of these may throw. */
+export interface Dependents {
+  suspended(): void
+  resumed(session: ZooKeeperSession): void
+  renewed(session: ZooKeeperSession): void
+  /** Everything that it held is gone. */
+  lost(session: ZooKeeperSession, reason: LockError): void
+}
+
+const DOZE_AFTER_MS = 20
+
+export class SessionKeeper {
+  /** The session, if there is one; it may be out of reach of its servers. */
+  current: ZooKeeperSession | null = null
+  private readonly settings: Settings
+  private readonly space: Space
+  private readonly dependents: Dependents
+  private policy: Policy | null = null
+  private opening: Promise<ZooKeeperSession> | null = null
+  private back: (() => void)[] = []
+  private closed = false
+  private holding = 0
+  private dozing: NodeJS.Timeout | null = null
+
+  constructor(settings: Settings, space: Space, dependents: Dependents) {
+    this.settings = settings
+    this.space = space
+    this.dependents = dependents
+  }
+
+  /** Begins the first session. Resolves with the space's policy. Rejects with a LockError. */
+  async start(): Promise<Policy> {
+    try {
+      await this.session()
+    } catch (error) {
+      throw asLockError(error, this.place)
+    }
+    return this.policy!
+  }
+
+  get place(): string {
+    return this.current?.place ?? this.settings.servers.map(({ host, port }) => `${host}:${port}`).join(',')
+  }
+
+  /** The session, or a new one. Rejects when none is to be had in time. */
+  session(): Promise<ZooKeeperSession> {
+    if (this.closed) return Promise.reject(new LockError('LOCK_CLOSED', 'The lock space is closed.'))
+    if (this.current !== null) return Promise.resolve(this.current)
+    this.opening ??= this.open().finally(() => {
+      this.opening = null
+    })
+    return this.opening
+  }
+
+  /** Resolves when this session can be asked again, and also when it is over. */
+  reachable(session: ZooKeeperSession): Promise<void> {
+    if (session.connected || session.ended) return Promise.resolve()
+    return new Promise((resolve) => this.back.push(resolve))
+  }
+
+  /** Asks until a server has answered. For what may be asked twice. Rejects as {@link ZooKeeperSession.request}, but not for a lost connection. */
+  async insist<Answer>(session: ZooKeeperSession, ask: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        await this.reachable(session)
+      }
+    }
+  }
+
+  /** Somebody waits for the servers: the program stays alive until {@link drop}. */
+  hold(): void {
+    if (this.holding++ > 0) return
+    this.current?.keepAlive(true)
+  }
+
+  drop(): void {
+    this.holding--
+    // Not at once: the next request is often close behind.
+    if (this.holding === 0) this.dozing ??= setTimeout(this.doze, DOZE_AFTER_MS).unref()
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    const late = await this.opening?.catch(() => null)
+    const session = this.current ?? late
+    this.current = null
+    this.wake()
+    await session?.close()
+  }
+
+  private async open(): Promise<ZooKeeperSession> {
+    const { servers, leaseMs, auth, connectTimeoutMs } = this.settings
+    let session: ZooKeeperSession | null = null
+    const mine = <Result>(react: (known: ZooKeeperSession) => Result): Result | undefined =>
+      session !== null && this.current === session ? react(session) : undefined
+    session = await ZooKeeperSession.open(
+      { servers, auth, timeoutMs: leaseMs, openWithinMs: connectTimeoutMs },
+      {
+        suspended: () => void mine(() => this.dependents.suspended()),
+        resumed: () =>
+          void mine((known) => {
+            this.wake()
+            this.dependents.resumed(known)
+          }),
+        renewed: () => void mine((known) => this.dependents.renewed(known)),
+        ended: (why) => void mine((known) => this.ended(known, why)),
+      },
+    )
+    try {
+      await this.enter(session)
+    } catch (error) {
+      void session.close()
+      throw error instanceof SessionEnded ? new ConnectionLost(error.message, { cause: error }) : error
+    }
+    if (this.closed) {
+      await session.close()
+      throw new LockError('LOCK_CLOSED', 'The lock space is closed.')
+    }
+    if (session.ended) throw new ConnectionLost('the session ended as soon as it had begun')
+    this.current = session
+    session.keepAlive(this.holding > 0)
+    return session
+  }
+
+  private async enter(session: ZooKeeperSession): Promise<void> {
+    for (;;) {
+      // Once it is known, it stays as it is for us.
+      const policy = await this.space.prepare(session, this.policy?.prefer ?? this.settings.prefer)
+      if (!(await this.space.join(session, policy))) continue
+      this.policy = policy
+      return
+    }
+  }
+
+  private ended(session: ZooKeeperSession, why: SessionEnded): void {
+    this.current = null
+    const reason = new LockError('LOCK_LOST', `The session at ZooKeeper is over, and its locks with it: ${why.message}.`, { cause: why })
+    this.dependents.lost(session, reason)
+    this.wake()
+  }
+
+  private wake(): void {
+    for (const tell of this.back.splice(0)) tell()
+  }
+
+  private readonly doze = (): void => {
+    this.dozing = null
+    if (this.holding === 0) this.current?.keepAlive(false)
+  }
+}
+
+/** What a request is told that has waited in vain for a server. */
+export function unavailable(error: unknown, place: string, ms: number): LockError {
+  if (isLockError(error)) return error
+  const { message } = asLockError(error, place)
+  return new LockError('LOCK_UNAVAILABLE', `No ZooKeeper server of ${place} has answered for ${ms} ms. ${message}`, { cause: error })
+}
