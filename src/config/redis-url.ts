@@ -6,7 +6,7 @@
 //
 // Parameters: space, prefix, prefer, lease (`1500ms`, `10s`, `2m`), db.
 import type { Preference } from '../core/backend.ts'
-import { bad, decoded, parameters, quoted, unknown } from './url-syntax.ts'
+import { bad, decoded, duration, parameters, preference, quoted } from './url-syntax.ts'
 
 /** `redis://host` is a server, `rediss://host` one that is reached by TLS, `redis:/run/redis.sock` a socket of this machine. */
 export interface RedisUrl {
@@ -25,8 +25,6 @@ export interface RedisUrl {
 }
 
 const PARAMETERS = ['space', 'prefix', 'prefer', 'lease', 'db'] as const
-const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
 
 export function parseRedisUrl(scheme: 'redis' | 'rediss', place: string, query: string | undefined, url: string): RedisUrl {
   const given = query === undefined ? new Map<string, string>() : parameters(query, PARAMETERS, url)
@@ -83,7 +81,6 @@ function database(text: string, url: string): number {
 
 function space(given: ReadonlyMap<string, string>, url: string): Pick<RedisUrl, 'space' | 'prefix' | 'prefer' | 'lease'> {
   const prefer = given.get('prefer')
-  if (prefer !== undefined && !PREFERENCES.includes(prefer as Preference)) throw bad(unknown('value of "prefer"', prefer, PREFERENCES, url))
   const lease = given.get('lease')
   const name = given.get('space')
   const prefix = given.get('prefix')
@@ -93,14 +90,7 @@ function space(given: ReadonlyMap<string, string>, url: string): Pick<RedisUrl, 
   return {
     ...(name !== undefined && { space: name }),
     ...(prefix !== undefined && { prefix }),
-    ...(prefer !== undefined && { prefer: prefer as Preference }),
+    ...(prefer !== undefined && { prefer: preference(prefer, url) }),
     ...(lease !== undefined && { lease: duration(lease, url) }),
   }
-}
-
-function duration(text: string, url: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
-  const ms = Number(number) * UNIT_MS[unit ?? 'ms']!
-  if (unit === undefined || !Number.isInteger(ms)) throw bad(`${quoted(url)}: a lease is a time such as 1500ms, 10s or 2m, not "${text}".`)
-  return ms
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the URLs of all engines have in common: parameters after a "?", %XX, and messages that guess what was meant.
+import type { Preference } from '../core/backend.ts'
 import { LockError } from '../core/errors.ts'
 
 /** `NAME=VALUE&NAME=VALUE`, each name known and given once, each value decoded and not empty. */
@@ -16,6 +17,23 @@ export function parameters(text: string, known: readonly string[], url: string):
     given.set(name, value)
   }
   return given
+}
+
+const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
+
+export function preference(word: string, url: string): Preference {
+  if (!PREFERENCES.includes(word as Preference)) throw bad(unknown('value of "prefer"', word, PREFERENCES, url))
+  return word as Preference
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
+
+/** Milliseconds. */
+export function duration(text: string, url: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
+  const ms = Number(number) * UNIT_MS[unit ?? 'ms']!
+  if (unit === undefined || !Number.isInteger(ms)) throw bad(`${quoted(url)}: a lease is a time such as 1500ms, 10s or 2m, not "${text}".`)
+  return ms
 }
 
 export function decoded(text: string, url: string): string {

@@ -11,7 +11,8 @@ import type { Backend, Preference } from '../core/backend.ts'
 import { LockError } from '../core/errors.ts'
 import { LockSpace, type LockSpaceOptions } from '../lock-space.ts'
 import { parseRedisUrl, type RedisUrl } from './redis-url.ts'
-import { bad, decoded, listed, nearest, parameters, quoted, unknown } from './url-syntax.ts'
+import { bad, decoded, nearest, parameters, preference, quoted, unknown } from './url-syntax.ts'
+import { parseZooKeeperUrl, type ZooKeeperUrl } from './zookeeper-url.ts'
 
 /** `memory:` is a space of its own, `memory:NAME` one per name and thread. */
 export interface MemoryUrl {
@@ -28,17 +29,15 @@ export interface FileUrl {
   readonly prefer?: Preference
 }
 
-export type EngineUrl = MemoryUrl | FileUrl | RedisUrl
+export type EngineUrl = MemoryUrl | FileUrl | RedisUrl | ZooKeeperUrl
 
 /** The environment variable that `connect()` looks at when it is given no URL. */
 export const URL_VARIABLE = 'HOLDFAST_URL'
 /** Kernel files in the default directory. */
 export const DEFAULT_URL = 'file:'
 
-const SCHEMES = ['memory', 'file', 'redis', 'rediss'] as const
-const LATER_SCHEMES: readonly string[] = ['zookeeper']
+const SCHEMES = ['memory', 'file', 'redis', 'rediss', 'zookeeper'] as const
 const PARAMETERS = ['prefer'] as const
-const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
 
 /**
  * A lock space on the engine that the URL names.
@@ -47,8 +46,9 @@ const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
  * const locks = await connect('file:/var/lock/studies')
  * ```
  *
- * @param url `memory:`, `memory:NAME`, `file:`, `file:DIRECTORY`, or `redis://USER:PASSWORD@HOST:PORT/DB` (`rediss:` by TLS), with
- * `?prefer=writers` if waiting writers go before waiting readers; Redis knows `space`, `prefix`, `lease` (`10s`) and `db` beside it.
+ * @param url `memory:`, `memory:NAME`, `file:`, `file:DIRECTORY`, `redis://USER:PASSWORD@HOST:PORT/DB` (`rediss:` by TLS), or
+ * `zookeeper://USER:PASSWORD@HOST:PORT,HOST:PORT/ROOT`, with `?prefer=writers` if waiting writers go before waiting readers; Redis knows
+ * `space`, `prefix`, `lease` (`10s`) and `db` beside it, ZooKeeper `lease`.
  * Without a URL the environment variable `HOLDFAST_URL` decides, and without that either, kernel files in the default directory (`file:`).
  * @throws LockError `CONFIG_INVALID`, saying what is wrong with the URL and where it came from; whatever the engine says otherwise.
  */
@@ -74,6 +74,7 @@ function parsedFrom(url: string, source: string): EngineUrl {
 
 async function backendOf(url: EngineUrl): Promise<Backend> {
   if (url.scheme === 'redis' || url.scheme === 'rediss') return redis(url as RedisUrl)
+  if (url.scheme === 'zookeeper') return zookeeper(url as ZooKeeperUrl)
   const prefer = url.prefer === undefined ? {} : { prefer: url.prefer }
   if (url.scheme === 'memory') return memoryBackend(url.name === undefined ? prefer : { ...prefer, name: url.name })
   const { directory } = url as FileUrl
@@ -84,6 +85,12 @@ async function backendOf(url: EngineUrl): Promise<Backend> {
 async function redis({ scheme, ...place }: RedisUrl): Promise<Backend> {
   const { connectRedis } = await import('../backends/redis/index.ts')
   return connectRedis({ ...place, tls: scheme === 'rediss' })
+}
+
+async function zookeeper({ username, password, hosts, root, prefer, lease }: ZooKeeperUrl): Promise<Backend> {
+  const { zookeeperBackend } = await import('../backends/zookeeper/index.ts')
+  const auth = username === undefined ? [] : [{ scheme: 'digest', credentials: `${username}:${password}` }]
+  return zookeeperBackend({ servers: hosts, root, prefer, lease, auth })
 }
 
 /**
@@ -97,16 +104,14 @@ export function parseUrl(url: string): EngineUrl {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? []
   if (scheme === undefined || rest === undefined) throw bad(`${quoted(url)} names no engine. ${withoutScheme(url)}`)
   const engine = scheme.toLowerCase()
-  if (LATER_SCHEMES.includes(engine)) {
-    throw bad(`"${engine}:" is not part of this version yet; it knows ${listed(SCHEMES.map((one) => `${one}:`))}.`)
-  }
   if (!isScheme(engine)) throw bad(unknown('engine', engine, SCHEMES, url))
   const mark = rest.indexOf('?')
   const place = mark === -1 ? rest : rest.slice(0, mark)
   const query = mark === -1 ? undefined : rest.slice(mark + 1)
   if (place.includes('#')) throw bad(`${quoted(url)}: write %23 for a "#".`)
   if (engine === 'redis' || engine === 'rediss') return parseRedisUrl(engine, place, query, url)
-  const prefer = query === undefined ? {} : preference(query, url)
+  if (engine === 'zookeeper') return parseZooKeeperUrl(place, query, url)
+  const prefer = query === undefined ? {} : preferenceOf(query, url)
   return engine === 'memory'
     ? { scheme: 'memory', ...memoryName(place, url), ...prefer }
     : { scheme: 'file', ...directory(place, url), ...prefer }
@@ -135,11 +140,9 @@ function directory(place: string, url: string): { directory?: string } {
   return { directory: decoded(place.slice(2), url) }
 }
 
-function preference(text: string, url: string): { prefer?: Preference } {
-  const prefer = parameters(text, PARAMETERS, url).get('prefer')
-  if (prefer === undefined) return {}
-  if (!PREFERENCES.includes(prefer as Preference)) throw bad(unknown('value of "prefer"', prefer, PREFERENCES, url))
-  return { prefer: prefer as Preference }
+function preferenceOf(text: string, url: string): { prefer?: Preference } {
+  const word = parameters(text, PARAMETERS, url).get('prefer')
+  return word === undefined ? {} : { prefer: preference(word, url) }
 }
 
 function isScheme(word: string): word is (typeof SCHEMES)[number] {

@@ -42,7 +42,7 @@ describe('A lock URL', () => {
     ['memory', 'Did you mean memory:?'],
     ['/var/lock', 'Did you mean file:/var/lock?'],
     ['./locks', 'Did you mean file:./locks?'],
-    ['carrier-pigeon:', 'There is memory, file, redis and rediss.'],
+    ['carrier-pigeon:', 'There is memory, file, redis, rediss and zookeeper.'],
     ['file://host/x', 'names the host "host"'],
     ['file://localhost/x', 'Did you mean file:/x?'],
     ['file://./locks', 'Did you mean file:./locks?'],
@@ -62,10 +62,6 @@ describe('A lock URL', () => {
     ['file:?prefer=writers&', 'no parameter'],
   ])('%j is refused with CONFIG_INVALID and a hint: %s', (url, hint) => {
     expect(complaint(url)).toContain(hint)
-  })
-
-  test.each(['zookeeper://h'])('%s is known to belong to a later version', (url) => {
-    expect(complaint(url)).toContain('not part of this version yet')
   })
 
   test('is shown in messages without the password that it holds', () => {
