@@ -10,7 +10,7 @@ import { ahead, conflicting, isFollowed } from './queue.ts'
 import { type RequestRecord, writeMode, writeRecord } from './record.ts'
 import { answered, ConnectionLost, SessionEnded } from './wire/errors.ts'
 import { JuteWriter } from './wire/jute.ts'
-import { type Acl, create, exists, getChildren, MultiFailed, multi, type Operation, remove, setData, sync } from './wire/operations.ts'
+import { type Acl, create, exists, listAll, MultiFailed, multi, type Operation, remove, setData, sync } from './wire/operations.ts'
 import type { ZooKeeperSession } from './wire/session.ts'
 
 /** A request's place in one queue. */
@@ -49,6 +49,10 @@ export class Entry {
     return this.places.map(({ queue, ticket, shared }) => shared?.path ?? `${queue}/${ticket}`)
   }
 
+  get queues(): string[] {
+    return this.places.map(({ queue }) => queue)
+  }
+
   /** Bytes of its record. */
   get told(): number {
     return this.places.reduce((sum, { data }) => sum + data.length, 0)
@@ -74,6 +78,9 @@ function sequenceOf({ ticket, shared }: Place): number {
 const LAST_SEQUENCE = 2 ** 31 - 2 ** 16
 const USED_UP =
   'ZooKeeper has given two thousand million places in one queue, and has no more numbers. Once nobody has a lock there for a while, it begins anew.'
+
+/** The names of the tickets in some queues. */
+type Lists = readonly (readonly string[])[]
 
 /** It was given up before it took its places. */
 export class Unwanted extends Error {}
@@ -167,7 +174,7 @@ export class Queues {
 
   /** Who would stand before a request that came now, in all queues together. Sees no queue that does not exist. */
   async inTheWay(claims: Claims): Promise<Blocked[]> {
-    const lists = await Promise.all(claims.list.map(({ key }) => this.list(this.layout.queue(key))))
+    const lists = await this.lists(claims.list.map(({ key }) => this.layout.queue(key)))
     return claims.list.flatMap(({ key, mode }, i) => {
       const others = conflicting(lists[i]!, mode)
       return others.length === 0 ? [] : [{ queue: this.layout.queue(key), mode, sequence: 0, ahead: others }]
@@ -176,21 +183,17 @@ export class Queues {
 
   /** Who still stands before it there. */
   async stillAhead({ queue, mode, sequence }: Blocked): Promise<Ticket[]> {
-    return ahead(await this.list(queue), mode, sequence)
+    const [names = []] = await this.lists([queue])
+    return ahead(names, mode, sequence)
   }
 
-  /** The tickets in a queue; none where there is no queue. */
-  private async list(queue: string): Promise<readonly string[]> {
-    try {
-      return await this.keeper.insist(this.session, () => this.session.request(getChildren(queue)))
-    } catch (error) {
-      if (answered(error, 'NONODE')) return []
-      throw error
-    }
+  /** The tickets in these queues; none where there is no queue. */
+  private async lists(queues: readonly string[]): Promise<Lists> {
+    return (await this.keeper.insist(this.session, () => this.session.request(listAll(queues)))).map((names) => names ?? [])
   }
 
   /** Answers who else is in the queues, place by place; null when it has to be tried again. */
-  private async takePlaces(entry: Entry, sharing: boolean): Promise<readonly (readonly string[])[] | null> {
+  private async takePlaces(entry: Entry, sharing: boolean): Promise<Lists | null> {
     const { session } = this
     let pass = (): void => {}
     const before = this.turn
@@ -209,7 +212,7 @@ export class Queues {
       }
       const { operations, made } = this.plan(entry, sharing, unknown)
       const taken = session.request(multi(operations))
-      const listed = Promise.all(entry.places.map(({ queue }) => session.request(getChildren(queue))))
+      const listed = session.request(listAll(entry.queues))
       listed.catch(() => {})
       pass()
       return await this.taken(entry, made, unknown, taken, listed)
@@ -223,8 +226,8 @@ export class Queues {
     made: readonly Intent[],
     missing: ReadonlySet<string>,
     taken: Promise<{ readonly zxid: bigint; readonly answers: readonly unknown[] }>,
-    listed: Promise<readonly (readonly string[])[]>,
-  ): Promise<readonly (readonly string[])[] | null> {
+    listed: Promise<readonly (readonly string[] | null)[]>,
+  ): Promise<Lists | null> {
     try {
       const { zxid, answers } = await taken
       entry.zxid = zxid
@@ -243,26 +246,23 @@ export class Queues {
       return null
     }
     try {
-      return await listed
+      return (await listed).map((names) => names ?? [])
     } catch (error) {
       // It has its places, whatever became of the lists.
       if (!(error instanceof ConnectionLost)) throw error
-      return await Promise.all(entry.places.map(({ queue }) => this.list(queue)))
+      return await this.lists(entry.queues)
     }
   }
 
   /** The connection broke before the answer came: was it done? A transaction is done whole or not at all, so one queue tells. */
-  private async findAgain(entry: Entry, made: readonly Intent[], error: unknown): Promise<readonly (readonly string[])[] | null> {
+  private async findAgain(entry: Entry, made: readonly Intent[], error: unknown): Promise<Lists | null> {
     const { session, keeper } = this
     try {
       // What the other server knew when it was asked, the next one may learn later.
       const lists = await keeper.insist(session, async () => {
         await keeper.reachable(session)
-        const [, ...all] = await Promise.all([
-          session.request(sync(this.layout.locks)),
-          ...entry.places.map(({ queue }) => this.list(queue)),
-        ])
-        return all
+        const [, all] = await Promise.all([session.request(sync(this.layout.locks)), session.request(listAll(entry.queues))])
+        return all.map((names) => names ?? [])
       })
       const names = lists.map((list) => list.find((name) => parseTicket(name)?.request === entry.request))
       if (names.every((name) => name === undefined)) {
@@ -379,7 +379,7 @@ export class Queues {
     return intent.becameWeaker() ? [setData(intent.path, writeMode('IS'))] : []
   }
 
-  private joinedTooLate(entry: Entry, lists: readonly (readonly string[])[]): boolean {
+  private joinedTooLate(entry: Entry, lists: Lists): boolean {
     let late = false
     for (const [i, { mode, shared, ticket }] of entry.places.entries()) {
       if (ticket !== null || shared === null) continue
@@ -393,7 +393,7 @@ export class Queues {
     return late
   }
 
-  private blocked(entry: Entry, lists: readonly (readonly string[])[]): Blocked[] {
+  private blocked(entry: Entry, lists: Lists): Blocked[] {
     const asideFor = this.writersFirst && entry.record.claims.write.length === 0
     return entry.places.flatMap((place, i) => {
       const { queue, mode } = place

@@ -70,6 +70,8 @@ const NOTHING = Buffer.alloc(0)
 
 const CREATE = 1
 const CREATE_CONTAINER = 19
+const GET_CHILDREN = 8
+const NO_NODE = -101
 
 /** Answers the path as made, with the number that the server gave it. */
 export function create(path: string, kind: CreateKind, acl: readonly Acl[], data: Uint8Array = NOTHING): Operation<string> {
@@ -206,6 +208,35 @@ export function multi<Answer>(operations: readonly Operation<Answer>[]): Operati
       if (failure !== null) throw failure
       if (answers.length !== operations.length) throw new MalformedPacket('fewer answers than questions')
       return { zxid, answers }
+    },
+  }
+}
+
+/** The children of several nodes, in one question: null for a node that is not there. Rejects with {@link MultiFailed} for other refusals. */
+export function listAll(paths: readonly string[]): Operation<(readonly string[] | null)[]> {
+  return {
+    type: 22,
+    path: paths[0],
+    write(to) {
+      for (const path of paths) to.int(GET_CHILDREN).bool(false).int(-1).text(path).bool(false)
+      to.int(-1).bool(true).int(-1)
+    },
+    read(from) {
+      const lists: (readonly string[] | null)[] = []
+      let failure: MultiFailed | null = null
+      for (;;) {
+        const type = from.int()
+        const done = from.bool()
+        from.int()
+        if (done) break
+        const number = type === ERROR ? from.int() : 0
+        if (type !== ERROR) lists.push(from.texts())
+        else if (number === NO_NODE) lists.push(null)
+        else failure ??= new MultiFailed(number, lists.length, paths[lists.length])
+      }
+      if (failure !== null) throw failure
+      if (lists.length !== paths.length) throw new MalformedPacket('another number of answers than of questions')
+      return lists
     },
   }
 }
