@@ -9,6 +9,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   file: async () => (await import('./file.ts')).file,
   redis: async () => (await import('./redis.ts')).redis,
+  zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
   hdf5: async () => (await import('./hdf5.ts')).hdf5,
 }
 

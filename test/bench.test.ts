@@ -35,6 +35,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'handoff_p99_ms',
     'longest_run',
   ],
+  zookeeper: ['depth1_vs_plain', 'depth3_vs_plain', 'depth6_vs_plain', 'held_1e4_vs_0', 'handoff_p50_ms', 'herd'],
   hdf5: ['read_vs_bare', 'write_vs_bare', 'large_read_vs_bare', 'readers_4_vs_1', 'loop_stall_ms', 'lock_round_trips'],
 }
 
