@@ -5,16 +5,21 @@
 set -euo pipefail
 
 declare -A package_of=(
-  [bash]=bash [h5dump]=hdf5-tools [mount]=mount [nsenter]=util-linux [redis-server]=redis-server [script]=bsdutils [setpriv]=util-linux
-  [unshare]=util-linux
+  [bash]=bash [h5dump]=hdf5-tools [java]=default-jre-headless [javac]=default-jdk-headless [mount]=mount [nsenter]=util-linux
+  [redis-server]=redis-server [script]=bsdutils [setpriv]=util-linux [unshare]=util-linux
 )
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
 # The system's own Python: packages of Debian are not seen by another one that may come first in PATH.
-for module in h5py redis; do
+for module in h5py kazoo redis; do
   /usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
+done
+# ZooKeeper's server, without the package of that name, which would bring a desktop's Java to start it; and Curator, a neighbour's locks.
+declare -A package_of_jar=([zookeeper]=libzookeeper-java [slf4j-simple]=libslf4j-java [curator-recipes]=libcurator-recipes-java)
+for jar in "${!package_of_jar[@]}"; do
+  [ -e "/usr/share/java/$jar.jar" ] || missing+=("${package_of_jar[$jar]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

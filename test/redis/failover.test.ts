@@ -3,7 +3,7 @@
 import { isLockError } from 'holdfast'
 import type { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
-import { TcpProxy } from './proxy.ts'
+import { TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, startRedis } from './server.ts'
 import { aSpace, becomes, openSpace, operator } from './spaces.ts'
 

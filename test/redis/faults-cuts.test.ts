@@ -6,7 +6,8 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { SCRIPTS, type ScriptName } from '../../src/backends/redis/scripts.ts'
 import { isPending } from '../support/pending.ts'
-import { CUTS, type Cut, TcpProxy } from './proxy.ts'
+import { CUTS, type Cut, TcpProxy } from '../support/proxy.ts'
+import { messageOf } from './messages.ts'
 import { type RedisServer, startRedis } from './server.ts'
 import { aSpace, becomes, clientOf, LIBRARIES, type Library, leftIn, openSpace, operator } from './spaces.ts'
 
@@ -231,7 +232,7 @@ test.each(LIBRARIES)('With %s, a message that is lost is made up for by the next
   const held = await here.other.write('/a')
   const waiting = here.victim.write('/a')
   await standing(here, 2)
-  const lost = here.proxy.swallow('holdfast')
+  const lost = here.proxy.swallow(messageOf('holdfast'))
   await held.release()
   await lost
   const lease = await waiting

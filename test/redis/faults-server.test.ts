@@ -3,7 +3,7 @@
 import type { Lease } from 'holdfast'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isPending } from '../support/pending.ts'
-import { TcpProxy } from './proxy.ts'
+import { TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, startRedis } from './server.ts'
 import { aSpace, becomes, LIBRARIES, leftIn, openSpace, operator } from './spaces.ts'
 

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { bootNow } from '../../src/native/clock.ts'
+import { TcpProxy } from '../support/proxy.ts'
 import { freshSeed, generator } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'
+import { messageOf } from './messages.ts'
 import { judge, judgeText } from './oracle.ts'
-import { TcpProxy } from './proxy.ts'
 import { type RedisServer, startRedis } from './server.ts'
 import { openSpace, operator } from './spaces.ts'
 
@@ -135,7 +136,7 @@ const FAULTS: Readonly<Record<string, readonly [number, Fault]>> = {
       proxy.thaw()
     },
   ],
-  'a message is lost': [4, async (_, workers) => void someone(workers).proxy.swallow('holdfast')],
+  'a message is lost': [4, async (_, workers) => void someone(workers).proxy.swallow(messageOf('holdfast'))],
   'scripts are forgotten': [3, async (_, __, operator) => void (await operator.script('FLUSH'))],
   'clients are thrown out': [2, async (_, __, operator) => void (await operator.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'))],
   'listeners are thrown out': [

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type RedisPyLock, redisPyLock } from '../../src/backends/redis/plain-lock.ts'
-import { TcpProxy } from './proxy.ts'
+import { TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, startRedis } from './server.ts'
 import { clientOf, ioredis, LIBRARIES, operator } from './spaces.ts'
 

@@ -14,7 +14,7 @@ export interface ZooKeeperEnsemble {
   readonly observers: readonly ZooKeeperServer[]
   /** Of all servers: `host:port,host:port` */
   readonly addresses: string
-  /** The one that leads, once there is one: waits for an election. Rejects when there is none in time. */
+  /** The one that leads, once there is one: waits for an election. Rejects when there is none in time. Call `ready` first where one was resumed. */
   leader(): Promise<ZooKeeperServer>
   /** The running voters that do not lead. */
   followers(): Promise<ZooKeeperServer[]>
@@ -32,7 +32,7 @@ const SETTLE_WITHIN_MS = 20_000
  * that is busy with something else, and what an election takes after a leader that froze: an observer may first try to join the frozen one again.
  */
 const SILENCE_MS = 2_000
-const JOIN_MS = 5_000
+const JOIN_MS = 3_000
 
 /** Resolves when all serve and are in sync. */
 export async function startEnsemble(count: number = 3, options: EnsembleOptions = {}): Promise<ZooKeeperEnsemble> {
@@ -111,8 +111,10 @@ class Ensemble implements ZooKeeperEnsemble {
     const up = this.servers.filter((server) => server.running)
     await Promise.all(up.map((server) => server.ready()))
     await within('not all servers are in sync', async () => {
-      const metrics = await (await this.newestLeader())?.metrics()
-      if (metrics === undefined) return null
+      const roles = await Promise.all(up.map((server) => server.role(500)))
+      // One that was paused while it led believes for a moment that it still does.
+      if (roles.includes(null) || roles.filter((role) => role === 'leader').length !== 1) return null
+      const metrics = await up[roles.indexOf('leader')]!.metrics()
       // A server that was killed or paused may still be counted for a moment.
       const synced = Number(metrics.zk_synced_followers) + Number(metrics.zk_synced_observers)
       return synced >= up.length - 1 ? true : null
@@ -132,7 +134,7 @@ class Ensemble implements ZooKeeperEnsemble {
     let newest: { readonly server: ZooKeeperServer; readonly epoch: number } | null = null
     for (const server of this.servers) {
       if (!server.running) continue
-      const text = await server.words('srvr').catch(() => '')
+      const text = await server.words('srvr', 500).catch(() => '')
       if (!/^Mode: leader$/m.test(text)) continue
       const epoch = Math.floor(Number(/^Zxid: (0x[0-9a-f]+)$/m.exec(text)?.[1] ?? 0) / 2 ** 32)
       if (newest === null || epoch > newest.epoch) newest = { server, epoch }

@@ -63,7 +63,7 @@ export interface ZooKeeperServer {
   /** The word `mntr` as a table: `zk_watch_count`, `zk_ephemerals_count`, `zk_sum_node_deleted_watch_count`, ... */
   metrics(): Promise<Record<string, string>>
   /** Null while it serves nobody. */
-  role(): Promise<ZooKeeperRole | null>
+  role(timeoutMs?: number): Promise<ZooKeeperRole | null>
   /** The end of what it logged. */
   log(): Promise<string>
   [Symbol.asyncDispose](): Promise<void>
@@ -184,7 +184,10 @@ class Server implements ZooKeeperServer {
     const child = this.child!
     for (const end = Date.now() + START_WITHIN_MS; Date.now() < end; await sleep(10)) {
       if (hasEnded(child)) throw new Error(`ZooKeeper ended (${child.signalCode ?? child.exitCode}):\n${await this.log()}`)
-      if ((await this.role().catch(() => null)) !== null) return
+      // One that is asked too early may say nothing and keep the connection.
+      if ((await this.role(500).catch(() => null)) === null) continue
+      // Who answers may be another server that took the port.
+      if ((await this.words('envi').catch(() => '')).includes(`user.dir=${this.folder}\n`)) return
     }
     throw new Error(`ZooKeeper did not serve within ${START_WITHIN_MS} ms:\n${await this.log()}`)
   }
@@ -236,8 +239,8 @@ class Server implements ZooKeeperServer {
     return Object.fromEntries(lines.map((line) => line.split('\t')))
   }
 
-  async role(): Promise<ZooKeeperRole | null> {
-    const found = /^Mode: (.*)$/m.exec(await this.words('srvr'))
+  async role(timeoutMs: number = 2_000): Promise<ZooKeeperRole | null> {
+    const found = /^Mode: (.*)$/m.exec(await this.words('srvr', timeoutMs))
     return found === null ? null : (found[1] as ZooKeeperRole)
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the answers of a server, and the loss of a connection, mean to somebody who wants a lock.
 import { isLockError, LockError, type LockErrorCode } from '../../core/errors.ts'
-import { ConnectionLost, ZooKeeperError } from './wire/errors.ts'
+import { ZooKeeperError } from './wire/errors.ts'
 
 /** By what the server says. */
 const MEANING: Readonly<Record<string, readonly [LockErrorCode, string]>> = {
@@ -55,9 +55,4 @@ function deepest(error: unknown): unknown {
     at = next
   }
   return at
-}
-
-/** Whether it is worth waiting for: the connection, not what was asked for. */
-export function isPassing(error: unknown): boolean {
-  return error instanceof ConnectionLost
 }
