@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { Worker } from 'node:worker_threads'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { type PostedRequest, requestOf } from '../../src/hdf5/engine/posted.ts'
+import type { Request } from '../../src/hdf5/engine/protocol.ts'
 import { File, type Index, ndArray, slice, toNested, type Value } from '../../src/hdf5/index.ts'
 import { codeOf, copyOf, errorOf, newPath, useOwnLocks } from '../support/hdf5-files.ts'
 
@@ -231,7 +233,8 @@ test('Large values keep the event loop free, and their order.', async () => {
     posts.mockImplementationOnce(function (this: Worker, message: unknown) {
       resolve(turns)
       posts.mockRestore()
-      expect(message).toMatchObject({ operations: [{ value: { buffer: expect.any(SharedArrayBuffer), length } }] })
+      const { operations } = requestOf(message as PostedRequest) as Request
+      expect(operations).toMatchObject([{ value: { buffer: expect.any(SharedArrayBuffer), length } }])
       return this.postMessage(message)
     })
   })

@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { takeProcessLock } from '../../native/process-lock.ts'
+import { type PostedReply, postedRequest, replyOf } from '../engine/posted.ts'
 import type { FileRequest, Reply, Request } from '../engine/protocol.ts'
 import type { ThreadData } from '../engine/worker.ts'
 import { Hdf5Error } from '../errors.ts'
@@ -91,7 +92,7 @@ export class EngineThread {
     this.worker = new Worker(program(), { execArgv: [], workerData: { library } satisfies ThreadData, name: 'holdfast-hdf5' })
     starting++
     this.worker.once('online', () => this.begin())
-    this.worker.on('message', (reply: Reply) => this.answered(reply))
+    this.worker.on('message', (reply: PostedReply) => this.answered(replyOf(reply)))
     this.worker.on('error', (error) => {
       this.reason ??= error
     })
@@ -116,7 +117,7 @@ export class EngineThread {
   /** @internal */
   run(job: Job): void {
     try {
-      this.worker.postMessage(job.message)
+      this.worker.postMessage(postedRequest(job.message))
     } catch (cause) {
       job.failed(new Hdf5Error('HDF5_TYPE', `The value cannot be stored: ${(cause as Error).message}`, { file: job.file, cause }))
       this.next()

@@ -24,6 +24,8 @@ export interface Metadata {
   /** 2^64 stands for no limit. */
   readonly maxshape: readonly number[] | null
   readonly chunks: readonly number[] | null
+  /** Of a dataset that is put together from others. */
+  readonly virtual_sources?: readonly unknown[]
 }
 
 /** H5T_class_t. */

@@ -9,6 +9,8 @@ import type { DatasetInfo } from './protocol.ts'
 /** What reading and writing elements needs to know of a dataset. */
 export interface DatasetFacts extends Pick<DatasetInfo, 'shape' | 'maxShape' | 'dtype' | 'chunks'> {
   readonly layout: Layout
+  /** Its elements lie in one piece, or in its description. */
+  readonly isContiguous: boolean
 }
 
 const UNLIMITED = 2 ** 64
@@ -18,14 +20,14 @@ const PADDINGS = ['terminated', 'nul', 'space'] as const
 
 /** Of a dataset that is there. */
 export function datasetFacts(file: OpenFile, path: string): DatasetFacts {
-  return factsOf(file.call(path, ({ module, id }) => module.get_dataset_metadata(id, path)))
+  return file.known(`dataset ${path}`, () => factsOf(file.call(path, ({ module, id }) => module.get_dataset_metadata(id, path))))
 }
 
 export function factsOf(metadata: Metadata): DatasetFacts {
-  const { shape, maxshape, chunks } = metadata
+  const { shape, maxshape, chunks, virtual_sources: sources } = metadata
   const layout = layoutOfMetadata(metadata)
   const maxShape = maxshape === null ? null : maxshape.map((limit) => (limit >= UNLIMITED ? null : limit))
-  return { shape, maxShape, chunks, layout, dtype: dtypeOf(layout) }
+  return { shape, maxShape, chunks, layout, dtype: dtypeOf(layout), isContiguous: chunks === null && sources === undefined }
 }
 
 /** Everything that users are told of a dataset. To be called from {@link OpenFile.call}. */

@@ -13,13 +13,17 @@ export interface WasmFile {
 export interface OpenFile {
   /** The real path of the file, for messages. */
   readonly path: string
-  /** Opened when first asked for, and again after {@link withLibrary}: do not keep it over a call of that. */
+  /** Opened when first asked for, and again after {@link changing} and {@link withLibrary}: do not keep it over a call of those. */
   wasm(): WasmFile
   /**
    * Runs one of h5wasm's functions and turns what it printed into an error: each call into h5wasm goes through here.
    * @param object the object meant, for the message
    */
   call<Result>(object: string, work: (file: WasmFile) => Result): Result
+  /** As {@link call}, where whatever is read of the file in long pieces is elements, which the library forgets when the call ends. */
+  callForElements<Result>(object: string, work: (file: WasmFile) => Result): Result
+  /** What `look` finds out, or what it has answered to the same question before, where nothing can have changed since. */
+  known<Fact>(question: string, look: () => Fact): Fact
   /**
    * Says that the next call may change the file. What fails before costs nothing; after what fails later the transaction can only be rolled back.
    *

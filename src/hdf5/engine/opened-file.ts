@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A stored file as the operations of a session work on it: in h5wasm, or for a moment in the system's library.
 import { problem } from '../where.ts'
+import type { View } from './kept-files.ts'
 import type { LibraryFile, OpenFile, WasmFile } from './open-file.ts'
-import { ReadAhead } from './read-ahead.ts'
 import type { Engine } from './wasm.ts'
 import type { Attachment, Source } from './wasm-files.ts'
 
@@ -15,6 +15,15 @@ export interface WorkingSource extends Source {
 /** Opens the same file in the system's library; `what` it is needed for. */
 export type OpenLibrary<Stored> = (stored: Stored, what: string) => LibraryFile & { close(): void }
 
+/** That are remembered of one file. */
+const MOST_FACTS = 1000
+
+interface Open extends WasmFile {
+  readonly attachment: Attachment
+  /** Null when it is open to be written. */
+  readonly view: View | null
+}
+
 export class OpenedFile<Stored extends WorkingSource = WorkingSource> implements OpenFile {
   readonly path: string
   /** An operation has begun to change the file. */
@@ -22,30 +31,55 @@ export class OpenedFile<Stored extends WorkingSource = WorkingSource> implements
   private readonly stored: Stored
   private readonly engine: Engine
   private readonly openLibrary: OpenLibrary<Stored>
-  private readonly attachment: Attachment
-  private open: WasmFile | null = null
+  private open: Open | null = null
+  /** A call has failed, so that the library may be in any state about this file. */
+  private hasFailed = false
 
   constructor(stored: Stored, engine: Engine, openLibrary: OpenLibrary<Stored>) {
     this.path = stored.path
     this.stored = stored
     this.engine = engine
     this.openLibrary = openLibrary
-    this.attachment = { path: stored.path, source: stored.mode === 'read' ? new ReadAhead(stored) : stored }
   }
 
   wasm(): WasmFile {
-    const { engine, attachment, stored } = this
-    this.open ??= { module: engine.module, id: engine.open(attachment, stored.mode) }
-    return this.open
+    return this.opened()
   }
 
   call<Result>(object: string, work: (file: WasmFile) => Result): Result {
-    const file = this.wasm()
-    return this.engine.call(this.attachment, { file: this.path, object }, () => work(file))
+    const file = this.opened()
+    try {
+      return this.engine.call(file.attachment, { file: this.path, object }, () => work(file))
+    } catch (error) {
+      this.hasFailed = true
+      throw error
+    }
+  }
+
+  callForElements<Result>(object: string, work: (file: WasmFile) => Result): Result {
+    const ahead = this.opened().view?.ahead
+    if (ahead === undefined) return this.call(object, work)
+    ahead.readsElements = true
+    try {
+      return this.call(object, work)
+    } finally {
+      ahead.readsElements = false
+    }
+  }
+
+  known<Fact>(question: string, look: () => Fact): Fact {
+    const { view } = this.opened()
+    const before = view?.facts.get(question)
+    if (before !== undefined) return before as Fact
+    const fact = look()
+    if (view !== null && view.facts.size < MOST_FACTS && this.engine.kept.isOwn(view)) view.facts.set(question, fact)
+    return fact
   }
 
   changing(): void {
     if (this.stored.mode === 'read') throw problem('HDF5_READ_ONLY', { file: this.path, object: '/' }, 'the file was opened for reading.')
+    // What was looked up so far was looked up in a view.
+    if (this.open !== null && this.open.view !== null) this.close()
     this.hasChanged = true
   }
 
@@ -69,15 +103,35 @@ export class OpenedFile<Stored extends WorkingSource = WorkingSource> implements
 
   /** Closes it in h5wasm, which writes what it still had in memory. @throws Hdf5Error when that failed */
   close(): void {
-    const { open } = this
+    const { open, engine } = this
     if (open === null) return
     this.open = null
     try {
-      this.engine.close(this.attachment, open.id)
+      if (open.view === null) engine.close(open.attachment, open.id)
+      else engine.kept.close(open.view, !this.hasFailed)
     } catch (error) {
       // What was done before may be lost.
       this.hasChanged = true
       throw error
     }
+  }
+
+  private opened(): Open {
+    this.open ??= (this.hasChanged ? null : this.openToRead()) ?? this.openToWrite()
+    return this.open
+  }
+
+  /** Null in a session that writes, if there is no view at hand: it will open the file to write in any case. */
+  private openToRead(): Open | null {
+    const { engine, path, stored } = this
+    const { kept, module } = engine
+    const view = kept.take(path, stored) ?? (stored.mode === 'read' ? kept.open(path, stored) : null)
+    return view === null ? null : { module, id: view.id, attachment: view.attachment, view }
+  }
+
+  private openToWrite(): Open {
+    const { engine, path, stored } = this
+    const attachment = { path, source: stored }
+    return { module: engine.module, id: engine.open(attachment, 'write'), attachment, view: null }
   }
 }

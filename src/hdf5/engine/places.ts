@@ -120,6 +120,10 @@ function follow(file: OpenFile, whole: string, names: readonly string[]): Follow
 
 /** What a name is, in a group that is there and that no link leads to. */
 function entryAt(file: OpenFile, path: string): Entry {
+  return file.known(`entry ${path}`, () => lookAt(file, path))
+}
+
+function lookAt(file: OpenFile, path: string): Entry {
   let type: number
   try {
     type = file.call(path, ({ module, id }) => module.get_type(id, path))

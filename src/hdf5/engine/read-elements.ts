@@ -24,7 +24,7 @@ const POINTER_BLOCK_BYTES = 2 ** 20
 /** @throws Hdf5Error `HDF5_NO_OBJECT`, `HDF5_KIND`, `HDF5_LINK`, `HDF5_SHAPE`, `HDF5_BOUNDS`, `HDF5_FILTER`, `HDF5_TOO_LARGE` */
 export function readDataset(file: OpenFile, path: string, selection: Selection): NdArray {
   const where = { file: file.path, object: path }
-  const { shape, layout, chunks } = factsAt(file, path)
+  const { shape, layout, chunks, isContiguous } = factsAt(file, path)
   if (shape === null) throw problem('HDF5_SHAPE', where, 'the dataset is empty: it has no elements, and no shape.')
   const part = resolve(selection, shape, where)
   const size = sizeOf(part.count)
@@ -40,7 +40,9 @@ export function readDataset(file: OpenFile, path: string, selection: Selection):
         ? module.get_dataset_data(id, path, null, null, null, address)
         : module.get_dataset_data(id, path, count, start, step, address)
     const reclaim = ({ module, id, address }: Room) => module.reclaim_vlen_memory_count(id, path, '', address, count)
-    inRoom(file, where, sizeOf(block.count), layout, { read, reclaim }, (bytes, memory) => {
+    // What variable lengths lead to, and where chunks lie, the library keeps.
+    const isAllElements = isContiguous && !hasPointers(layout)
+    inRoom(file, where, sizeOf(block.count), layout, { read, reclaim, isAllElements }, (bytes, memory) => {
       collected.add(bytes, block.offset, sizeOf(block.count), memory)
     })
   }
@@ -61,7 +63,7 @@ export function readAttributeData(
   if (count === 0) return collected.elements
   const read = ({ module, id, address }: Room) => module.get_attribute_data(id, path, name, address)
   const reclaim = ({ module, id, address }: Room) => module.reclaim_vlen_memory(id, path, name, address)
-  inRoom(file, where, count, layout, { read, reclaim }, (bytes, memory) => {
+  inRoom(file, where, count, layout, { read, reclaim, isAllElements: false }, (bytes, memory) => {
     collected.add(bytes, 0, count, memory)
   })
   return collected.elements
@@ -95,6 +97,8 @@ interface Reading {
   read(room: Room): number
   /** Frees what the elements point to. */
   reclaim(room: Room): number
+  /** Nothing but elements is read of the file in long pieces. */
+  readonly isAllElements: boolean
 }
 
 /** Reads into the heap, hands out the bytes, and frees all of it. */
@@ -103,7 +107,7 @@ function inRoom(
   where: Where,
   count: number,
   layout: Layout,
-  { read, reclaim }: Reading,
+  { read, reclaim, isAllElements }: Reading,
   take: (bytes: Uint8Array, memory: Memory) => void,
 ): void {
   const { module, id } = file.wasm()
@@ -115,7 +119,8 @@ function inRoom(
     const room = { module, id, address }
     const points = hasPointers(layout)
     if (points) module.HEAPU8.fill(0, at, at + length)
-    const status = file.call(where.object, () => read(room))
+    const work = () => read(room)
+    const status = isAllElements ? file.callForElements(where.object, work) : file.call(where.object, work)
     if (status < 0) throw problem('HDF5_FAILED', where, 'its elements cannot be read.')
     take(module.HEAPU8.subarray(at, at + length), new HeapView(module, where))
     if (points) file.call(where.object, () => reclaim(room))

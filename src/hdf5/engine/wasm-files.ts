@@ -41,10 +41,14 @@ const EPOCH = new Date(0)
 export class WasmFiles {
   /** The first thing that went wrong in a source since {@link forget}. */
   failure: unknown
+  /** How many files were asked for so far that are no session's own. */
+  foreignFiles = 0
   /** The session's file in whose service the library works: its name means the session's source, any other name a foreign file. */
   private current: Backing | null = null
   private readonly fs: EmscriptenFs
   private readonly backings = new Map<Attachment, Backing>()
+  /** Of files that are open in the library, and in no session. */
+  private readonly idle = new Map<Attachment, Backing>()
   private identities = 0
 
   /** Takes the place of the file system's own functions. */
@@ -115,6 +119,15 @@ export class WasmFiles {
     this.backings.set(attachment, this.backing(attachment.path, attachment.source))
   }
 
+  /** It stays open in the library, which is not to be called for it until {@link resume}. */
+  setAside(attachment: Attachment): void {
+    move(attachment, this.backings, this.idle)
+  }
+
+  resume(attachment: Attachment): void {
+    move(attachment, this.idle, this.backings)
+  }
+
   /** The library may keep streams open over an error: from now on they have nothing behind them. Answers how many there are. */
   detach(attachment: Attachment): number {
     const backing = this.backings.get(attachment)
@@ -123,12 +136,12 @@ export class WasmFiles {
     return this.openStreams(backing)
   }
 
-  /** Closes foreign files that the library has not closed, when it has none of ours open. Answers how many there were. */
+  /** Closes foreign files that the library has not closed, when no session has one of ours open. Answers how many there were. */
   closeForeign(): number {
     if (this.backings.size > 0) return 0
     let left = 0
     for (const stream of this.fs.streams as (OpenedStream | null | undefined)[]) {
-      if (stream?.backing === undefined || stream.backing.isRevoked) continue
+      if (!(stream?.backing?.source instanceof ForeignFile) || stream.backing.isRevoked) continue
       stream.backing.revoke()
       left++
     }
@@ -149,6 +162,7 @@ export class WasmFiles {
   }
 
   private foreign(path: string): ForeignFile {
+    this.foreignFiles++
     try {
       return new ForeignFile(path)
     } catch (error) {
@@ -293,6 +307,13 @@ class ForeignFile implements Source {
     if (!this.closed) fs.closeSync(this.fd)
     this.closed = true
   }
+}
+
+function move(attachment: Attachment, from: Map<Attachment, Backing>, to: Map<Attachment, Backing>): void {
+  const backing = from.get(attachment)
+  if (backing === undefined) return
+  from.delete(attachment)
+  to.set(attachment, backing)
 }
 
 function backingOf({ streams }: EmscriptenFs, fd: number): Backing | undefined {

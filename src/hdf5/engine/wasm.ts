@@ -5,6 +5,7 @@ import { Hdf5Error, isHdf5Error } from '../errors.ts'
 import { asHdf5Error } from '../storage/failures.ts'
 import { problem, type Where } from '../where.ts'
 import type { H5Module } from './h5-module.ts'
+import { KeptFiles } from './kept-files.ts'
 import { failureOf, stacksIn } from './wasm-failures.ts'
 import { type Attachment, type Source, WasmFiles } from './wasm-files.ts'
 
@@ -46,6 +47,7 @@ export async function loadEngine(): Promise<Engine> {
 /** One instance of the library. */
 export class Engine {
   readonly module: H5Module
+  readonly kept: KeptFiles = new KeptFiles(this)
   private readonly files: WasmFiles
   private printed: Uint8Array[] = []
   private thrown = 0
@@ -74,6 +76,21 @@ export class Engine {
   get isWorn(): boolean {
     const { thrown, leftOpen, module } = this
     return this.hasCrashed || thrown > MOST_THROWN || leftOpen > MOST_LEFT_OPEN || module.HEAPU8.length > MOST_HEAP_BYTES
+  }
+
+  /** How many files it was made to open so far that are no session's own: external links lead to them. */
+  get foreignFiles(): number {
+    return this.files.foreignFiles
+  }
+
+  /** Leaves a file open that belongs to no session now. */
+  setAside(file: Attachment): void {
+    this.files.setAside(file)
+  }
+
+  /** It is a session's again. */
+  resume(file: Attachment): void {
+    this.files.resume(file)
   }
 
   /** Opens a file, whose bytes come from and go to its source. @throws Hdf5Error, mostly `HDF5_NOT_HDF5` */

@@ -2,6 +2,7 @@
 // The program of a thread that runs the HDF5 library: answers each message, one after the other, whatever happens.
 import { parentPort, workerData } from 'node:worker_threads'
 import { openLibrary } from './library/index.ts'
+import { type PostedRequest, postedReply, requestOf } from './posted.ts'
 import type { FileRequest, Reply, Request } from './protocol.ts'
 import { posted, Sessions } from './session.ts'
 import { type Engine, loadEngine } from './wasm.ts'
@@ -23,7 +24,8 @@ let engine: Engine | null = null
 const waiting: (Request | FileRequest)[] = []
 let isLoading = false
 
-port.on('message', (message: Request | FileRequest) => {
+port.on('message', (posted: PostedRequest) => {
+  const message = requestOf(posted)
   if (engine !== null && !engine.isWorn && !isLoading) return answer(message, engine)
   waiting.push(message)
   void load()
@@ -54,7 +56,7 @@ function answer(message: Request | FileRequest, current: Engine): void {
 
 function send(reply: Reply): void {
   try {
-    port.postMessage(reply, buffersOf(reply))
+    port.postMessage(postedReply(reply), buffersOf(reply))
   } catch (error) {
     port.postMessage({ id: reply.id, outcome: 'failed', error: posted(error) } satisfies Reply)
   }

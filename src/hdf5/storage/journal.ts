@@ -70,7 +70,8 @@ export class Journal {
         const fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, Number(file.stats.mode) & 0o600)
         const journal = new Journal(path, fd, file.fd, header, guard, durability)
         try {
-          giveTo(fd, { ...file.stats, mode: file.stats.mode & 0o666n })
+          const { uid, gid, mode } = file.stats
+          giveTo(fd, { uid, gid, mode: mode & 0o666n })
         } catch (error) {
           journal.remove()
           throw error

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import type { Durability } from '../engine/protocol.ts'
 import { Hdf5Error } from '../errors.ts'
+import { changedParts } from './changed-parts.ts'
 import { PIECE_BYTES, readAt, writeAt } from './disk.ts'
 import { asHdf5Error } from './failures.ts'
 import { Journal } from './journal.ts'
@@ -65,7 +66,8 @@ export class StoredFile {
         if (mode === 'read') return 'torn'
         rollBackTorn(file, located, guard, durability)
       }
-      stored = new StoredFile(file, mode, located.at, guard, durability)
+      const length = located.journalId === null ? Number(file.stats.size) : fs.fstatSync(file.fd).size
+      stored = new StoredFile(file, mode, located.at, length, guard, durability)
       return stored
     } catch (error) {
       throw asHdf5Error(error, path, 'opened')
@@ -74,14 +76,21 @@ export class StoredFile {
     }
   }
 
-  private constructor(file: LockedFile, mode: 'read' | 'write', signatureAt: number, guard: LeaseGuard, durability: Durability) {
+  private constructor(
+    file: LockedFile,
+    mode: 'read' | 'write',
+    signatureAt: number,
+    length: number,
+    guard: LeaseGuard,
+    durability: Durability,
+  ) {
     this.path = file.path
     this.mode = mode
     this.file = file
     this.signatureAt = signatureAt
     this.guard = guard
     this.durability = durability
-    this.length = fs.fstatSync(file.fd).size
+    this.length = length
   }
 
   get size(): number {
@@ -110,14 +119,8 @@ export class StoredFile {
   write(bytes: Uint8Array, position: number): void {
     if (this.discarding || bytes.length === 0) return
     this.attempt(() => {
-      const { signature } = this.prepare(position, bytes.length)
-      let done = 0
-      this.overlap(bytes.length, position, (from, to, at) => {
-        this.put(bytes.subarray(0, at), position)
-        done = at + to - from
-        signature.set(bytes.subarray(at, done), from)
-      })
-      this.put(bytes.subarray(done), position + done)
+      const parts = changedParts(bytes, position, (into, at) => this.read(into, at))
+      for (const { from, to } of parts) this.overwrite(bytes.subarray(from, to), position + from)
     })
   }
 
@@ -206,6 +209,17 @@ export class StoredFile {
       this.failed = error
       throw error
     }
+  }
+
+  private overwrite(bytes: Uint8Array, position: number): void {
+    const { signature } = this.prepare(position, bytes.length)
+    let done = 0
+    this.overlap(bytes.length, position, (from, to, at) => {
+      this.put(bytes.subarray(0, at), position)
+      done = at + to - from
+      signature.set(bytes.subarray(at, done), from)
+    })
+    this.put(bytes.subarray(done), position + done)
   }
 
   /** Afterwards the range may be overwritten, except for the signature. */

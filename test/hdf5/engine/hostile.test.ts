@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type PostedReply, postedRequest, replyOf } from '../../../src/hdf5/engine/posted.ts'
 import type { Answers, Operation, Reply, Request } from '../../../src/hdf5/engine/protocol.ts'
 import type { NdArray } from '../../../src/hdf5/values/nd-array.ts'
 import { temporaryFolder } from '../../support/file-folders.ts'
@@ -35,13 +36,13 @@ class Thread {
         worker.removeAllListeners('exit')
         worker.terminate().then(() => resolve(null), reject)
       }, LONGEST_MS)
-      worker.once('message', (reply: Reply) => {
+      worker.once('message', (reply: PostedReply) => {
         clearTimeout(timer)
         worker.removeAllListeners('exit')
-        resolve(reply)
+        resolve(replyOf(reply))
       })
       worker.once('exit', (code) => reject(new Error(`The thread ended with exit code ${code}.`)))
-      worker.postMessage(request)
+      worker.postMessage(postedRequest(request))
     })
   }
 
