@@ -98,29 +98,33 @@ export class Request {
     const entry = queues.entry(wait?.id ?? null, name ?? null, claims)
     this.entry = entry
     if (wait === null && (await this.isTaken(queues, await queues.inTheWay(claims)))) return this.refuse()
+    const standsAside = this.office.writersFirst && claims.write.length === 0
     let aside = false
     try {
       for (;;) {
         const blocked = await queues.enter(entry)
-        if (!this.over && !(await this.isTaken(queues, blocked, wait !== null))) return this.grant(queues, entry)
+        if (!this.over && !(await this.isTaken(queues, blocked, wait !== null && !standsAside))) return await this.grant(queues, entry)
         if (this.over || wait === null) {
           await queues.leave(entry)
           return this.over ? false : this.refuse()
         }
         this.bePatient()
         this.hadPlace = true
-        if (this.office.writersFirst && claims.write.length === 0) {
+        if (standsAside) {
           await queues.leave(entry)
           if (!aside) this.office.standAside(queues, entry)
           aside = true
           await this.writersGone(queues, blocked)
         } else {
           for (const one of blocked) await this.turnAt(queues, one)
-          if (!this.over) return this.grant(queues, entry)
+          if (!this.over) return await this.grant(queues, entry)
           await queues.leave(entry)
         }
         if (this.over) return false
       }
+    } catch (error) {
+      await queues.leave(entry)
+      throw error
     } finally {
       if (aside) this.office.standIn(queues, entry)
     }
@@ -196,6 +200,10 @@ export class Request {
   }
 
   private async grant(queues: Queues, entry: Entry): Promise<boolean> {
+    if (this.over) {
+      await queues.leave(entry)
+      return false
+    }
     // Too late to be of use: the session counts as lost.
     if (queues.session.ended || bootNow() >= queues.session.deadline) {
       await queues.leave(entry)

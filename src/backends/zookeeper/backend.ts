@@ -34,6 +34,9 @@ const SUPPORTS: Supports = {
 /** How long closing may take: what is not given back then is, when the session expires. */
 const CLOSE_WITHIN_MS = 2_000
 
+/** How long an inspection waits for the requests that were made before it to be on their way. */
+const REQUESTS_WITHIN_MS = 100
+
 export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
   readonly name = 'zookeeper'
   readonly supports: Supports = SUPPORTS
@@ -76,6 +79,8 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
     keeper.hold()
     try {
       const session = quick ? keeper.current : await keeper.session()
+      // Whoever asks may look for what was asked for just before.
+      if (session?.connected) await this.queues?.sent(REQUESTS_WITHIN_MS)
       if (!session?.connected) throw new ConnectionLost('no server is in reach')
       return await inspect(session, this.layout, this.writersFirst, quick)
     } catch (error) {
@@ -111,7 +116,7 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
 
   /** @internal */
   standAside({ session }: Queues, entry: Entry): void {
-    const path = `${this.layout.waiting}/${entry.request}`
+    const path = `${this.layout.waiting}/${entry.first}`
     void this.keeper
       .insist(session, () => session.request(create(path, 'ephemeral', this.settings.acl, writeRecord(entry.record))))
       .catch(() => {})
@@ -119,7 +124,7 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
 
   /** @internal */
   standIn({ session }: Queues, entry: Entry): void {
-    const path = `${this.layout.waiting}/${entry.request}`
+    const path = `${this.layout.waiting}/${entry.first}`
     void this.keeper.insist(session, () => session.request(remove(path))).catch(() => {})
   }
 
@@ -128,7 +133,7 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
   /** @internal */
   left(lease: ZooKeeperLease): Promise<void> {
     this.leases.remove(lease)
-    return lease.queues.leave(lease.entry)
+    return lease.queues.leave(lease.entry, false)
   }
 
   // What happens to the session.

@@ -5,6 +5,18 @@ import { ZooKeeperBackend } from './backend.ts'
 import { settingsOf, type ZooKeeperOptions } from './options.ts'
 
 export type { ZooKeeperOptions, ZooKeeperPlace } from './options.ts'
+export {
+  type Dialect,
+  type RecipeContender,
+  type RecipeKind,
+  type RecipeLease,
+  type RecipeLeaseJson,
+  type RecipeLock,
+  type RecipePatience,
+  type ZooKeeperRecipes,
+  type ZooKeeperRecipesOptions,
+  zookeeperRecipes,
+} from './recipes/index.ts'
 
 /**
  * An engine for the processes of many hosts, arbitrated by an ensemble of ZooKeeper servers (3.6 or later).

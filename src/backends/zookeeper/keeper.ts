@@ -102,6 +102,7 @@ export class SessionKeeper {
 
   private async open(): Promise<ZooKeeperSession> {
     const { servers, leaseMs, auth, connectTimeoutMs } = this.settings
+    const until = performance.now() + connectTimeoutMs
     let session: ZooKeeperSession | null = null
     const mine = <Result>(react: (known: ZooKeeperSession) => Result): Result | undefined =>
       session !== null && this.current === session ? react(session) : undefined
@@ -109,17 +110,19 @@ export class SessionKeeper {
       { servers, auth, timeoutMs: leaseMs, openWithinMs: connectTimeoutMs },
       {
         suspended: () => void mine(() => this.dependents.suspended()),
-        resumed: () =>
-          void mine((known) => {
-            this.wake()
-            this.dependents.resumed(known)
-          }),
+        resumed: () => {
+          this.wake()
+          mine((known) => this.dependents.resumed(known))
+        },
         renewed: () => void mine((known) => this.dependents.renewed(known)),
-        ended: (why) => void mine((known) => this.ended(known, why)),
+        ended: (why) => {
+          this.wake()
+          mine((known) => this.ended(known, why))
+        },
       },
     )
     try {
-      await this.enter(session)
+      await this.enter(session, until)
     } catch (error) {
       void session.close()
       throw error instanceof SessionEnded ? new ConnectionLost(error.message, { cause: error }) : error
@@ -134,21 +137,37 @@ export class SessionKeeper {
     return session
   }
 
-  private async enter(session: ZooKeeperSession): Promise<void> {
+  /** All of it may be asked twice: a connection that breaks meanwhile is made up for, as long as there is time. */
+  private async enter(session: ZooKeeperSession, until: number): Promise<void> {
     for (;;) {
-      // Once it is known, it stays as it is for us.
-      const policy = await this.space.prepare(session, this.policy?.prefer ?? this.settings.prefer)
-      if (!(await this.space.join(session, policy))) continue
-      this.policy = policy
-      return
+      try {
+        // Once it is known, it stays as it is for us.
+        const policy = await this.space.prepare(session, this.policy?.prefer ?? this.settings.prefer)
+        if (!(await this.space.join(session, policy))) continue
+        this.policy = policy
+        return
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+        const leftMs = until - performance.now()
+        if (leftMs <= 0 || !(await this.reachableWithin(session, leftMs))) throw error
+      }
     }
+  }
+
+  private async reachableWithin(session: ZooKeeperSession, ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms)
+    })
+    await Promise.race([this.reachable(session), late])
+    clearTimeout(timer)
+    return session.connected
   }
 
   private ended(session: ZooKeeperSession, why: SessionEnded): void {
     this.current = null
     const reason = new LockError('LOCK_LOST', `The session at ZooKeeper is over, and its locks with it: ${why.message}.`, { cause: why })
     this.dependents.lost(session, reason)
-    this.wake()
   }
 
   private wake(): void {

@@ -6,6 +6,7 @@
 //   ROOT/locks/NODE/TICKET   the queue of one node of the space; goes by itself some time after it was left empty
 //   ROOT/waiting/REQUEST     readers that stand aside for writers, where those go first: they have no place in any queue
 import { createHash } from 'node:crypto'
+import { invalid } from '../../core/errors.ts'
 import { MODES, type Mode } from '../../core/mode.ts'
 
 export class Layout {
@@ -34,9 +35,19 @@ const LONGEST_NAME = 120
 
 /** One name for each key, without a slash and within what ZooKeeper allows. A long one ends in a digest: the packets have a limit. */
 function directoryName(key: string): string {
-  const name = encodeURIComponent(key)
+  const name = encoded(key)
+  // What is no name at ZooKeeper, and a name that was cut, look like none that a key is encoded to.
+  if (name === '' || name === '.' || name === '..') return `%${name}`
   if (name.length <= LONGEST_NAME) return name
-  return `${name.slice(0, LONGEST_NAME - 48)}~${createHash('sha256').update(key).digest('base64url')}`
+  return `${name.slice(0, LONGEST_NAME - 48)}%~${createHash('sha256').update(key).digest('base64url')}`
+}
+
+function encoded(key: string): string {
+  try {
+    return encodeURIComponent(key)
+  } catch {
+    throw invalid(`The key ${JSON.stringify(key)} holds half of a surrogate pair, which no encoding can carry.`)
+  }
 }
 
 /** A request's place in the queue of one node. */

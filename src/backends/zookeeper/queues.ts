@@ -36,13 +36,17 @@ export interface Blocked {
 /** The places of one request. */
 export class Entry {
   readonly record: Omit<RequestRecord, 'weakened'>
-  /** `SESSION-REQUEST`, in the names of its tickets. */
-  readonly request: string
+  /** `SESSION-REQUEST`, under which it is shown while it has no place. */
+  readonly first: string
+  /** Likewise, in the names of its tickets. Another one each time it takes places: others may still share what it made before. */
+  request: string
   readonly places: readonly Place[]
   /** The transaction that took its places: the fencing token. */
   zxid = 0n
   /** Nobody wants it any more: it need not take places. */
   unwanted = false
+  /** It has taken places before, or tried to. */
+  tried = false
 
   /** The nodes on which it stands, shared ones among them. */
   tickets(): string[] {
@@ -59,6 +63,7 @@ export class Entry {
   }
 
   constructor(request: string, record: Omit<RequestRecord, 'weakened'>, layout: Layout) {
+    this.first = request
     this.request = request
     this.record = record
     let told = false
@@ -79,6 +84,16 @@ const LAST_SEQUENCE = 2 ** 31 - 2 ** 16
 const USED_UP =
   'ZooKeeper has given two thousand million places in one queue, and has no more numbers. Once nobody has a lock there for a while, it begins anew.'
 
+const TOO_MANY =
+  'This process has or asks for too many locks: when it ends, ZooKeeper could not write down in one message that it has let go of them. Lock fewer nodes, or one above them, or use several processes.'
+
+const SEQUENCE_DIGITS = 10
+
+/** What a path takes in a message. */
+function bytesOf(path: string): number {
+  return 4 + Buffer.byteLength(path)
+}
+
 /** The names of the tickets in some queues. */
 type Lists = readonly (readonly string[])[]
 
@@ -88,6 +103,11 @@ export class Unwanted extends Error {}
 const NOTHING = Buffer.alloc(0)
 /** Servers read a megabyte and not more (jute.maxbuffer). */
 const LARGEST_TRANSACTION_BYTES = 900_000
+/**
+ * When a session ends, its servers write the paths of all its nodes into one message. One of more than two megabytes they take, and cannot read again:
+ * none of them starts any more (ZOOKEEPER-4306).
+ */
+const MOST_TICKET_BYTES = 1_500_000
 /** So many nodes, and so many bytes of data, are certainly not too large. */
 const FEW = 500
 const MUCH = 500_000
@@ -105,6 +125,8 @@ export class Queues {
   /** Queues that exist, as far as we know. */
   private readonly known = new Set<string>()
   private requests = 0
+  /** Of the paths of the tickets that this session has, and of those that it asks for. */
+  private ticketBytes = 0
   /** Requests take their places in the order in which they were made. */
   private turn: Promise<void> = Promise.resolve()
 
@@ -118,8 +140,12 @@ export class Queues {
   }
 
   entry(id: string | null, name: string | null, claims: Claims): Entry {
-    const request = `${this.name}-${(++this.requests).toString(36)}`
+    const request = this.number()
     return new Entry(request, { id: id ?? request, name, since: Date.now(), claims }, this.layout)
+  }
+
+  private number(): string {
+    return `${this.name}-${(++this.requests).toString(36)}`
   }
 
   /**
@@ -142,16 +168,32 @@ export class Queues {
     }
   }
 
-  /** Gives up its places. Never rejects. */
-  async leave(entry: Entry): Promise<void> {
+  /** Resolves when all requests that were made until now have gone to the server, or when there was no time for that. */
+  async sent(withinMs: number): Promise<void> {
+    // Those that were made in this turn of the event loop are not in line yet.
+    await new Promise((resolve) => setImmediate(resolve))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs)
+    })
+    await Promise.race([this.turn, late])
+    clearTimeout(timer)
+  }
+
+  /**
+   * Gives up its places. Never rejects.
+   *
+   * @param toTheEnd resolves only when they are gone, also when no server is in reach for a while; else it is made up for later.
+   */
+  async leave(entry: Entry, toTheEnd = true): Promise<void> {
     const operations: Operation<unknown>[] = []
     for (const place of entry.places) {
-      if (place.ticket !== null) operations.push(remove(`${place.queue}/${place.ticket}`))
+      if (place.ticket !== null) operations.push(this.withdraw(`${place.queue}/${place.ticket}`))
       if (place.shared !== null) operations.push(...this.part(place.shared, place.mode as IntentMode))
       place.ticket = null
       place.shared = null
     }
-    await this.carryOut(operations)
+    await this.carryOut(operations, toTheEnd)
   }
 
   /** From writing to reading: its tickets stay where they are, and say that they exclude less. Never rejects. */
@@ -159,7 +201,8 @@ export class Queues {
     const operations: Operation<unknown>[] = []
     for (const place of entry.places) {
       const mode = readingPartOf(place.mode)
-      if (mode === place.mode) continue
+      // The ticket that tells of the request tells of this too, even if nothing changes in its queue.
+      if (mode === place.mode && place.data.length === 0) continue
       if (place.ticket !== null) {
         const data = place.data.length > 0 ? writeRecord(entry.record, mode) : writeMode(mode)
         operations.push(setData(`${place.queue}/${place.ticket}`, data))
@@ -257,6 +300,7 @@ export class Queues {
   /** The connection broke before the answer came: was it done? A transaction is done whole or not at all, so one queue tells. */
   private async findAgain(entry: Entry, made: readonly Intent[], error: unknown): Promise<Lists | null> {
     const { session, keeper } = this
+    let found: Lists
     try {
       // What the other server knew when it was asked, the next one may learn later.
       const lists = await keeper.insist(session, async () => {
@@ -277,13 +321,14 @@ export class Queues {
         made,
         entry.places.flatMap(({ queue }, i) => (names[i] === undefined ? [] : [`${queue}/${names[i]}`])),
       )
-      const first = entry.places.find(({ ticket }) => ticket !== null)!
-      entry.zxid = (await keeper.insist(session, () => session.request(exists(`${first.queue}/${first.ticket}`)))).czxid
-      return lists
+      found = lists
     } catch (failure) {
       this.forgo(entry, made)
       throw failure
     }
+    const first = entry.places.find(({ ticket }) => ticket !== null)!
+    entry.zxid = (await keeper.insist(session, () => session.request(exists(`${first.queue}/${first.ticket}`)))).czxid
+    return found
   }
 
   /** The queues that have to be made. */
@@ -307,6 +352,8 @@ export class Queues {
   /** From here to the sending nothing is awaited: what is joined exists. */
   private plan(entry: Entry, sharing: boolean, missing: ReadonlySet<string>): { operations: Operation<string>[]; made: Intent[] } {
     const made: Intent[] = []
+    if (entry.tried) entry.request = this.number()
+    entry.tried = true
     const operations = [...missing].map((queue) => create(queue, 'container', this.acl))
     for (const place of entry.places) {
       const { queue, mode, data } = place
@@ -318,15 +365,16 @@ export class Queues {
         made.push(place.shared)
         this.intents.add(place.shared)
       }
-      operations.push(create(`${queue}/${ticketPrefix(mode, entry.request, data.length > 0)}`, 'ephemeral-sequential', this.acl, data))
+      const ticket = `${queue}/${ticketPrefix(mode, entry.request, data.length > 0)}`
+      operations.push(create(ticket, 'ephemeral-sequential', this.acl, data))
+      this.ticketBytes += bytesOf(ticket) + SEQUENCE_DIGITS
     }
-    if (operations.length > FEW || entry.told > MUCH) {
-      try {
-        this.checkSize(operations)
-      } catch (error) {
-        this.forgo(entry, made)
-        throw error
-      }
+    try {
+      if (this.ticketBytes > MOST_TICKET_BYTES) throw new LockError('LOCK_UNAVAILABLE', TOO_MANY)
+      if (operations.length > FEW || entry.told > MUCH) this.checkSize(operations)
+    } catch (error) {
+      this.forgo(entry, made)
+      throw error
     }
     return { operations, made }
   }
@@ -359,7 +407,9 @@ export class Queues {
   private forgo(entry: Entry, made: readonly Intent[]): void {
     const operations: Operation<unknown>[] = []
     for (const place of entry.places) {
-      const { shared } = place
+      const { queue, mode, data, shared } = place
+      if (shared === null || made.includes(shared))
+        this.ticketBytes -= bytesOf(`${queue}/${ticketPrefix(mode, entry.request, data.length > 0)}`) + SEQUENCE_DIGITS
       if (shared !== null && made.includes(shared)) this.intents.remove(shared)
       else if (shared !== null) operations.push(...this.part(shared, place.mode as IntentMode))
       place.shared = null
@@ -374,9 +424,14 @@ export class Queues {
     intent.leave(mode)
     if (intent.unused) {
       this.intents.remove(intent)
-      return [remove(intent.path)]
+      return [this.withdraw(intent.path)]
     }
     return intent.becameWeaker() ? [setData(intent.path, writeMode('IS'))] : []
+  }
+
+  private withdraw(ticket: string): Operation<void> {
+    this.ticketBytes -= bytesOf(ticket)
+    return remove(ticket)
   }
 
   private joinedTooLate(entry: Entry, lists: Lists): boolean {
@@ -408,8 +463,8 @@ export class Queues {
     this.known.add(queue)
   }
 
-  /** Until the server has done it all, or the session is over, which does it too. */
-  private async carryOut(operations: readonly Operation<unknown>[]): Promise<void> {
+  /** Until the server has done it all, or the session is over, which does it too; or, not to the end, as long as a server is in reach. */
+  private async carryOut(operations: readonly Operation<unknown>[], toTheEnd = true): Promise<void> {
     if (operations.length === 0) return
     const { session, keeper } = this
     keeper.hold()
@@ -417,12 +472,20 @@ export class Queues {
       await session.request(operations.length === 1 ? operations[0]! : multi(operations))
     } catch (error) {
       if (error instanceof SessionEnded || (answered(error, 'NONODE') && operations.length === 1)) return
-      // Done before a connection broke, or somebody removed a node: one by one, then.
-      await Promise.all(
-        operations.map((one) => keeper.insist(session, () => keeper.reachable(session).then(() => session.request(one))).catch(() => {})),
-      )
+      const done = this.carryOutSingly(operations)
+      if (toTheEnd || !(error instanceof ConnectionLost)) await done
     } finally {
       keeper.drop()
     }
+  }
+
+  /** Done before a connection broke, or somebody removed a node: one by one, then. Never rejects. */
+  private async carryOutSingly(operations: readonly Operation<unknown>[]): Promise<void> {
+    const { session, keeper } = this
+    keeper.hold()
+    await Promise.all(
+      operations.map((one) => keeper.insist(session, () => keeper.reachable(session).then(() => session.request(one))).catch(() => {})),
+    )
+    keeper.drop()
   }
 }

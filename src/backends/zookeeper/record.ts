@@ -43,6 +43,9 @@ export function writeRecord({ id, name, since, claims }: Omit<RequestRecord, 'we
   return Buffer.from(JSON.stringify(json))
 }
 
+/** That a Date can tell. */
+const LAST_MOMENT_MS = 8.64e15
+
 /** Null for what is none. */
 export function readRecord(data: Buffer): RequestRecord | null {
   try {
@@ -54,7 +57,8 @@ export function readRecord(data: Buffer): RequestRecord | null {
     const covered = new Set(claims.map(({ key }) => key))
     for (const key of read) if (!covered.has(key)) claims.push({ key, mode: 'S' })
     for (const key of write) if (!covered.has(key)) claims.push({ key, mode: 'X' })
-    if (typeof id !== 'string' || !claims.every(({ key, mode: of }) => typeof key === 'string' && MODES.includes(of))) return null
+    const said = typeof id === 'string' && (name === null || typeof name === 'string') && Math.abs(Number(since)) <= LAST_MOMENT_MS
+    if (!said || !claims.every(({ key, mode: of }) => typeof key === 'string' && MODES.includes(of))) return null
     claims.sort((a, b) => (a.key < b.key ? -1 : 1))
     const asked = new Claims(claims, read, write)
     const weakened = mode !== undefined

@@ -92,8 +92,8 @@ export class Space {
     } catch (error) {
       if (!answered(error, 'NODEEXISTS')) throw error
       // The record comes with the rest: if it is not there now, somebody has put other things in its place.
-      const made = await session.request(exists(space)).catch(() => null)
-      if (made === null) throw invalid(`Below ${root || '/'} lies something that is not a lock space: choose another root.`)
+      const made = await this.isThere(session, space)
+      if (!made) throw invalid(`Below ${root || '/'} lies something that is not a lock space: choose another root.`)
     }
   }
 

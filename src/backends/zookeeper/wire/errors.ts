@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a ZooKeeper server can answer instead of a result, by number, and what can become of a connection.
 
+/** Those that the connection itself has to know. */
+export const ERRORS = { BADARGUMENTS: -8, SESSIONEXPIRED: -112, SESSIONMOVED: -118 } as const
+
 /** The codes that somebody here asks about, and those that people should be able to read. */
 export const ERROR_NAMES: Readonly<Record<number, string>> = {
   [-1]: 'SYSTEMERROR',
@@ -41,9 +44,9 @@ export class ZooKeeperError extends Error {
   readonly code: string
   readonly path: string | undefined
 
-  constructor(number: number, path?: string) {
+  constructor(number: number, path?: string, detail?: string) {
     const code = ERROR_NAMES[number] ?? String(number)
-    super(path === undefined ? code : `${code} for ${path}`)
+    super(`${code}${path === undefined ? '' : ` for ${path}`}${detail === undefined ? '' : `: ${detail}`}`)
     this.name = 'ZooKeeperError'
     this.code = code
     this.path = path

@@ -70,8 +70,25 @@ const NOTHING = Buffer.alloc(0)
 
 const CREATE = 1
 const CREATE_CONTAINER = 19
+const DELETE = 2
+const SET_DATA = 5
 const GET_CHILDREN = 8
+const SYNC = 9
+const MULTI = 14
+const MULTI_READ = 22
 const NO_NODE = -101
+
+const TO_LEADER: ReadonlySet<number> = new Set([CREATE, CREATE_CONTAINER, DELETE, SET_DATA, SYNC, MULTI])
+
+/** True if no server answers to it without its leader. */
+export function goesToLeader({ type }: Operation<unknown>): boolean {
+  return TO_LEADER.has(type)
+}
+
+/** True if what failed is said in the answer, and not before it. */
+export function saysItself({ type }: Operation<unknown>): boolean {
+  return type === MULTI || type === MULTI_READ
+}
 
 /** Answers the path as made, with the number that the server gave it. */
 export function create(path: string, kind: CreateKind, acl: readonly Acl[], data: Uint8Array = NOTHING): Operation<string> {
@@ -93,7 +110,7 @@ export function create(path: string, kind: CreateKind, acl: readonly Acl[], data
 
 /** @param version the version that its data must have; -1 for any. */
 export function remove(path: string, version = -1): Operation<void> {
-  return { type: 2, path, write: (to) => void to.text(path).int(version), read: () => {} }
+  return { type: DELETE, path, write: (to) => void to.text(path).int(version), read: () => {} }
 }
 
 export function exists(path: string): Operation<Stat> {
@@ -111,12 +128,12 @@ export function getData(path: string, watcher?: Watcher): Operation<{ readonly d
 }
 
 export function setData(path: string, data: Uint8Array, version = -1): Operation<Stat> {
-  return { type: 5, path, write: (to) => void to.text(path).buffer(data).int(version), read: readStat }
+  return { type: SET_DATA, path, write: (to) => void to.text(path).buffer(data).int(version), read: readStat }
 }
 
 export function getChildren(path: string, watcher?: Watcher): Operation<string[]> {
   const operation = {
-    type: 8,
+    type: GET_CHILDREN,
     path,
     write: (to: JuteWriter) => void to.text(path).bool(watcher !== undefined),
     read: (from: JuteReader) => from.texts(),
@@ -124,9 +141,9 @@ export function getChildren(path: string, watcher?: Watcher): Operation<string[]
   return watcher === undefined ? operation : { ...operation, watch: { kind: 'children', watcher } }
 }
 
-/** After it, reads on this connection see everything that was agreed upon before it was asked. */
+/** After it, reads on this connection see everything that was agreed upon before it was asked. Its answer also shows that there is a leader. */
 export function sync(path: string): Operation<void> {
-  return { type: 9, path, write: (to) => void to.text(path), read: () => {} }
+  return { type: SYNC, path, write: (to) => void to.text(path), read: () => {} }
 }
 
 /** In {@link multi}: fails unless the node has this version. */
@@ -137,11 +154,6 @@ export function check(path: string, version: number): Operation<void> {
 /** The nodes below `prefix` that end with this session. */
 export function getEphemerals(prefix: string): Operation<string[]> {
   return { type: 103, path: prefix, write: (to) => void to.text(prefix), read: (from) => from.texts() }
-}
-
-/** Keeps the session alive. */
-export function ping(): Operation<void> {
-  return { type: 11, path: undefined, write: () => {}, read: () => {} }
 }
 
 export function closeSession(): Operation<void> {
@@ -180,7 +192,7 @@ export interface MultiAnswer<Answer> {
 /** All of them or none, as one transaction. Rejects with {@link MultiFailed}. */
 export function multi<Answer>(operations: readonly Operation<Answer>[]): Operation<MultiAnswer<Answer>> {
   return {
-    type: 14,
+    type: MULTI,
     path: operations[0]?.path,
     write(to) {
       for (const operation of operations) {
@@ -215,7 +227,7 @@ export function multi<Answer>(operations: readonly Operation<Answer>[]): Operati
 /** The children of several nodes, in one question: null for a node that is not there. Rejects with {@link MultiFailed} for other refusals. */
 export function listAll(paths: readonly string[]): Operation<(readonly string[] | null)[]> {
   return {
-    type: 22,
+    type: MULTI_READ,
     path: paths[0],
     write(to) {
       for (const path of paths) to.int(GET_CHILDREN).bool(false).int(-1).text(path).bool(false)
