@@ -46,6 +46,7 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
   prefer: Preference = 'first-come'
   private readonly settings: Settings
   private readonly layout: Layout
+  private readonly space: Space
   private readonly requests = new Set<Request>()
   private readonly audit: Audit
   private queues: Queues | null = null
@@ -54,7 +55,8 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
     this.settings = settings
     this.connectTimeoutMs = settings.connectTimeoutMs
     this.layout = new Layout(settings.root)
-    this.keeper = new SessionKeeper(settings, new Space(this.layout, settings.acl), this)
+    this.space = new Space(this.layout, settings.acl, settings.prefer)
+    this.keeper = new SessionKeeper(settings, (session) => this.space.enter(session), this)
     this.audit = new Audit(this.layout, this.leases as Iterable<ZooKeeperLease>, (lease, reason) => {
       this.lose(lease, reason)
       void lease.queues.leave(lease.entry)
@@ -63,7 +65,8 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
 
   /** Begins the first session. Rejects with a LockError. */
   async start(): Promise<void> {
-    this.prefer = (await this.keeper.start()).prefer
+    await this.keeper.start()
+    this.prefer = this.space.prefer
   }
 
   tryAcquire(claims: Claims, name: string | undefined): Promise<Lease | null> {

@@ -2,8 +2,7 @@
 // Always a session: begun at the start, carried on by itself through lost connections, and begun anew, when somebody asks, after it was lost.
 import { isLockError, LockError } from '../../core/errors.ts'
 import { asLockError } from './failures.ts'
-import type { Settings } from './options.ts'
-import type { Policy, Space } from './space.ts'
+import type { PlaceSettings } from './options.ts'
 import { ConnectionLost, SessionEnded } from './wire/errors.ts'
 import { ZooKeeperSession } from './wire/session.ts'
 
@@ -21,30 +20,29 @@ const DOZE_AFTER_MS = 20
 export class SessionKeeper {
   /** The session, if there is one; it may be out of reach of its servers. */
   current: ZooKeeperSession | null = null
-  private readonly settings: Settings
-  private readonly space: Space
+  private readonly settings: PlaceSettings
+  private readonly prepare: (session: ZooKeeperSession) => Promise<void>
   private readonly dependents: Dependents
-  private policy: Policy | null = null
   private opening: Promise<ZooKeeperSession> | null = null
   private back: (() => void)[] = []
   private closed = false
   private holding = 0
   private dozing: NodeJS.Timeout | null = null
 
-  constructor(settings: Settings, space: Space, dependents: Dependents) {
+  /** @param prepare makes a new session ready for use, before anybody else has it. */
+  constructor(settings: PlaceSettings, prepare: (session: ZooKeeperSession) => Promise<void>, dependents: Dependents) {
     this.settings = settings
-    this.space = space
+    this.prepare = prepare
     this.dependents = dependents
   }
 
-  /** Begins the first session. Resolves with the space's policy. Rejects with a LockError. */
-  async start(): Promise<Policy> {
+  /** Begins the first session. Rejects with a LockError. */
+  async start(): Promise<void> {
     try {
       await this.session()
     } catch (error) {
       throw asLockError(error, this.place)
     }
-    return this.policy!
   }
 
   get place(): string {
@@ -141,10 +139,7 @@ export class SessionKeeper {
   private async enter(session: ZooKeeperSession, until: number): Promise<void> {
     for (;;) {
       try {
-        // Once it is known, it stays as it is for us.
-        const policy = await this.space.prepare(session, this.policy?.prefer ?? this.settings.prefer)
-        if (!(await this.space.join(session, policy))) continue
-        this.policy = policy
+        await this.prepare(session)
         return
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error

@@ -10,7 +10,7 @@ import { type Acl, check, create, exists, getData, multi, type Operation, remove
 import type { ZooKeeperSession } from './wire/session.ts'
 
 /** What all users of a space have in common, and the version of its record. */
-export interface Policy {
+interface Policy {
   readonly prefer: Preference
   readonly version: number
 }
@@ -21,19 +21,37 @@ const LAYOUT = 1
 export class Space {
   private readonly layout: Layout
   private readonly acl: readonly Acl[]
+  private wanted: Preference | null
 
-  constructor(layout: Layout, acl: readonly Acl[]) {
+  /** @param wanted null: as it is recorded. */
+  constructor(layout: Layout, acl: readonly Acl[], wanted: Preference | null) {
     this.layout = layout
     this.acl = acl
+    this.wanted = wanted
+  }
+
+  /** As it is recorded, once a session has entered. */
+  get prefer(): Preference {
+    return this.wanted ?? 'first-come'
   }
 
   /**
-   * The space is there, and this is its policy.
+   * The space is there, and this session uses it.
    *
-   * @param wanted null: as it is recorded.
    * @throws LockError `LOCK_INVALID` where others use it with another policy.
    */
-  async prepare(session: ZooKeeperSession, wanted: Preference | null): Promise<Policy> {
+  async enter(session: ZooKeeperSession): Promise<void> {
+    for (;;) {
+      const policy = await this.prepare(session, this.wanted)
+      if (!(await this.join(session, policy))) continue
+      // Once it is known, it stays as it is for us.
+      this.wanted = policy.prefer
+      return
+    }
+  }
+
+  /** The space is there, and this is its policy. */
+  private async prepare(session: ZooKeeperSession, wanted: Preference | null): Promise<Policy> {
     const { space } = this.layout
     for (;;) {
       try {
@@ -50,7 +68,7 @@ export class Space {
   }
 
   /** This session uses the space, with this policy. False when that was changed meanwhile. */
-  async join(session: ZooKeeperSession, { version }: Policy): Promise<boolean> {
+  private async join(session: ZooKeeperSession, { version }: Policy): Promise<boolean> {
     const { space, members } = this.layout
     const member = `${members}/${sessionName(session.id)}`
     const here: Operation<unknown>[] = [check(space, version), create(member, 'ephemeral', this.acl, writeOwner(owner()))]

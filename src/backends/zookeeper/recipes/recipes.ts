@@ -4,7 +4,6 @@ import { invalid, LockError } from '../../../core/errors.ts'
 import { asLockError } from '../failures.ts'
 import { type Dependents, SessionKeeper } from '../keeper.ts'
 import { checkNodePath, type PlaceSettings } from '../options.ts'
-import type { Policy, Space } from '../space.ts'
 import { ConnectionLost } from '../wire/errors.ts'
 import { getEphemerals, sync } from '../wire/operations.ts'
 import type { ZooKeeperSession } from '../wire/session.ts'
@@ -16,12 +15,6 @@ import type { Recipe, RecipeKind } from './recipe.ts'
 
 /** How long closing may take: what the servers have not heard of then ends with the session's time-out. */
 const CLOSE_WITHIN_MS = 2_000
-
-/** Sessions are kept for somebody who enters a space with them. Here there is none to enter. */
-const NO_SPACE = {
-  prepare: async (): Promise<Policy> => ({ prefer: 'first-come', version: 0 }),
-  join: async (): Promise<boolean> => true,
-} as unknown as Space
 
 /** Made by {@link zookeeperRecipes}. */
 export class ZooKeeperRecipes implements Dependents, Keeping, AsyncDisposable {
@@ -39,7 +32,7 @@ export class ZooKeeperRecipes implements Dependents, Keeping, AsyncDisposable {
     this.settings = settings
     this.data = data
     this.recipes = recipes
-    this.keeper = new SessionKeeper({ ...settings, root: '', prefer: null }, NO_SPACE, this)
+    this.keeper = new SessionKeeper(settings, async () => {}, this)
   }
 
   /** @internal Begins the first session. Rejects with a LockError. */
