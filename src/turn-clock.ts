@@ -18,7 +18,8 @@ export function thisTurn(): Turn {
 
 function begin(): Turn {
   turn = { time: Date.now() }
-  setImmediate(forget).unref()
+  // Not unref'd: in a timer of an idle process it would then wait for the next event. It keeps nothing alive for longer than this turn.
+  setImmediate(forget)
   return turn
 }
 

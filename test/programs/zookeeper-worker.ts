@@ -14,7 +14,7 @@ const [servers, root, prefer, leaseMs, log, seed] = process.argv.slice(2) as [st
 const out = openSync(log, 'a')
 const TASKS = 3
 /** Whoever waits for so long waits in vain. */
-const STRANDED_MS = 30_000
+const STRANDED_MS = 60_000
 const LOOK_EVERY_MS = 10
 const CONNECT_WITHIN_MS = 3_000
 

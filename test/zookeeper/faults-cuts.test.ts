@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The connection is cut at each step of each operation: it is done once, or it fails, and never is there a place in a queue that nobody knows of.
-import { isLockError, type Lease, LockSpace, type Preference } from 'holdfast'
+import { type Claim, isLockError, type Lease, type LockRequest, LockSpace, type Preference } from 'holdfast'
 import { zookeeperBackend } from 'holdfast/zookeeper'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { exclude } from '../../src/core/inspection.ts'
+import { readingPartOf } from '../../src/core/mode.ts'
 import { CUTS, type Cut, type TcpProxy } from '../support/proxy.ts'
+import { freshSeed, generator } from '../support/random.ts'
+import { scaled } from '../support/scale.ts'
 import { type Operation, requestTo, zooKeeperProxy } from './proxy.ts'
 import { startZooKeeper, type ZooKeeperServer } from './server.ts'
 import { aRoot, becomes, emptied, leftIn, openSpace, standing } from './spaces.ts'
@@ -15,6 +19,8 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const LEASE_MS = 20_000
+const SECONDS = scaled(3)
+const SHARED = { 'first-come': aRoot(), writers: aRoot() }
 const WAIT = { timeout: 15_000 }
 /** No operation takes more messages. */
 const MOST_STEPS = 40
@@ -28,10 +34,9 @@ interface Stage {
   readonly other: LockSpace
 }
 
-async function stage(prefer: Preference = 'first-come'): Promise<Stage> {
+async function stage(prefer: Preference = 'first-come', root: string = aRoot()): Promise<Stage> {
   const proxy = await zooKeeperProxy(server.port)
   onTestFinished(() => proxy.close())
-  const root = aRoot()
   const victim = await openSpace(proxy.port, { root, prefer, lease: LEASE_MS })
   const other = await openSpace(server.address, { root, lease: LEASE_MS })
   return { root, proxy, victim, other }
@@ -249,3 +254,66 @@ test('What was asked for before a session ran out, and arrives afterwards, is no
   await emptied(server, root)
   expect(await leftIn(server, root)).toEqual([])
 })
+
+test.each(['first-come', 'writers'] as const)(
+  'Random requests over connections that are cut all the time exclude each other, are all given, and leave nothing behind (%s)',
+  async (prefer) => {
+    const seed = freshSeed()
+    const next = generator(seed)
+    const upTo = (most: number): number => next() % most
+    const stages = await Promise.all([0, 1, 2].map(() => stage(prefer, SHARED[prefer])))
+    const paths = ['/', '/a', '/a/b', '/a/c', '/a/b/d', '/e', '/e/f', '/g/h/i']
+    const some = (): string[] => Array.from({ length: 1 + upTo(3) }, () => paths[1 + upTo(paths.length - 1)]!)
+    const request = (): LockRequest =>
+      [{ read: some() }, { write: some() }, { read: some(), write: some() }, { write: paths[upTo(2)]! }][upTo(4)]!
+    const inside = new Map<Lease, readonly Claim[]>()
+    const end = performance.now() + SECONDS * 1_000
+    let [granted, cuts, highest] = [0, 0, 0n]
+    const task = async ({ victim }: Stage): Promise<void> => {
+      while (performance.now() < end) {
+        const kind = upTo(8)
+        const asked = kind === 0 ? victim.tryLock(request()) : victim.lock(request(), { timeout: kind === 1 ? upTo(30) : 20_000 })
+        const lease = await asked.catch((error: unknown) => {
+          if (kind === 1 && isLockError(error, 'LOCK_TIMEOUT')) return null
+          throw error
+        })
+        if (lease === null) continue
+        granted++
+        for (const [other, claims] of inside) {
+          if (!exclude(claims, lease.claims)) continue
+          throw new Error(`${JSON.stringify(lease)} stands beside ${JSON.stringify(other)}`)
+        }
+        if (lease.write.includes('/')) {
+          expect(lease.token).toBeGreaterThan(highest)
+        }
+        if (lease.token > highest) highest = lease.token
+        inside.set(lease, lease.claims)
+        if (upTo(3) === 0) await new Promise((resolve) => setTimeout(resolve, upTo(6)))
+        if (upTo(4) === 0) {
+          const weaker = lease.claims.map(({ key, mode }) => ({ key, mode: readingPartOf(mode) }))
+          inside.set(lease, weaker)
+          await lease.downgrade()
+        }
+        inside.delete(lease)
+        if (upTo(3) === 0) void lease.release()
+        else await lease.release()
+      }
+    }
+    const harm = async ({ proxy }: Stage): Promise<void> => {
+      while (performance.now() < end) {
+        let messages = 1 + upTo(25)
+        const sprung = proxy.cutAt(() => --messages === 0, CUTS[upTo(CUTS.length)]!).then(() => cuts++)
+        await Promise.race([sprung, new Promise((resolve) => setTimeout(resolve, 100))])
+      }
+      void proxy.cutAt(() => false, 'before the request')
+    }
+    await Promise.all([...stages, ...stages, ...stages].map(task).concat(stages.map(harm))).catch((error: unknown) => {
+      throw new Error(`seed ${seed}, ${granted} grants: ${String(error)}`, { cause: error })
+    })
+    console.log(`${cuts} cuts, ${granted} grants; seed ${seed}`)
+    expect(cuts).toBeGreaterThan(10 * SECONDS)
+    await emptied(server, SHARED[prefer])
+    expect(await stages[0]!.other.inspect()).toMatchObject({ holders: [], waiters: [] })
+  },
+  SECONDS * 1_000 + 60_000,
+)

@@ -13,7 +13,7 @@ import { leash } from './server.ts'
 
 const PROGRAM = new URL('../../build/test/programs/zookeeper-worker.js', import.meta.url).pathname
 /** Time to finish, for those who still wait. */
-export const LAST_MS = 35_000
+export const LAST_MS = 65_000
 
 export interface Place {
   readonly servers: string
@@ -43,6 +43,7 @@ export class Worker {
   }
 
   signal(name: NodeJS.Signals): void {
+    this.log.note(`${name} for ${this.child.pid}`)
     this.child.kill(name)
   }
 
@@ -106,7 +107,12 @@ export class Log {
 
   fault(name: string): void {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
-    appendFileSync(this.file, `\n${JSON.stringify({ word: 'FAULT', pid: 0, at: String(bootNow()), what: name })}\n`)
+    this.note(name)
+  }
+
+  /** For those who read it. */
+  note(what: string): void {
+    appendFileSync(this.file, `\n${JSON.stringify({ word: 'FAULT', pid: 0, at: String(bootNow()), what })}\n`)
   }
 
   /** Tells the workers to finish, and throws where anything was wrong. Answers how many grants there were. */

@@ -2,7 +2,8 @@
 // A lease that lasts as long as its session.
 import { declareNoPromise, Lease } from '../../core/lease.ts'
 import { bootNow } from '../../native/clock.ts'
-import type { Entry, Queues } from './queues.ts'
+import type { Entry } from './entry.ts'
+import type { Queues } from './queues.ts'
 
 /** What a lease asks of its backend. */
 export interface Landlord {

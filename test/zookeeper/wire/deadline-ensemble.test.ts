@@ -52,13 +52,13 @@ describe('In an ensemble, a session', () => {
     let heard = ''
     for (let move = 1; move <= 6; move++) {
       await session.request(getData('/moved', ({ type }) => (heard = type)))
-      const here = proxies.find(({ port }) => session.place === `127.0.0.1:${port}`)!
       const resumed = watched.next('resumed')
-      here.refuse()
+      const next = proxies[(proxies.findIndex(({ port }) => session.place === `127.0.0.1:${port}`) + 1) % 3]!
+      for (const proxy of proxies) if (proxy !== next) proxy.refuse()
       await resumed
       places.add(session.place)
       expect((await insist(() => session.request(exists('/moved')))).ephemeralOwner).toBe(id)
-      here.accept()
+      for (const proxy of proxies) proxy.accept()
     }
     expect(session.id).toBe(id)
     expect(places.size).toBe(3)

@@ -6,7 +6,7 @@ import { create, exists, getChildren, remove, sync } from '../../../src/backends
 import { bootNow } from '../../../src/native/clock.ts'
 import { freshSeed, generator } from '../../support/random.ts'
 import { freePorts } from '../server.ts'
-import { answerTo, closeScriptedServers, type Peer, ScriptedServer, SESSION_ID } from './scripted-server.ts'
+import { answerTo, closeScriptedServers, type Peer, ScriptedServer, SESSION_ID, welcomeOf } from './scripted-server.ts'
 import { closeSessions, ms, OPEN, Watched } from './sessions.ts'
 
 afterEach(async () => {
@@ -36,7 +36,7 @@ async function opening(server: { readonly host: string; readonly port: number })
 }
 
 describe('Opening a session fails in time, and says why, with a server that', () => {
-  const WELCOME = new JuteWriter().int(0).int(1_000).long(SESSION_ID).buffer(Buffer.alloc(16)).bool(false).finish()
+  const WELCOME = welcomeOf(1_000)
   const CASES: readonly (readonly [string, RegExp, (peer: Peer) => Promise<void> | void])[] = [
     ['speaks HTTP', /does not speak as ZooKeeper/, (peer) => peer.send('HTTP/1.1 400 Bad Request\r\n\r\n')],
     ['speaks SSH', /does not speak as ZooKeeper/, (peer) => peer.send('SSH-2.0-OpenSSH_9.2p1\r\n')],
@@ -141,6 +141,25 @@ describe('A session goes on elsewhere, and what was asked rejects, when a server
     await session.request(sync('/'))
   })
 
+  test('sends nonsense in one breath with its welcome: then it was never there', async () => {
+    const server = await ScriptedServer.start(async (peer) => {
+      if (peer.number === 1) {
+        await peer.next()
+        return peer.send(Buffer.concat([welcomeOf(60_000), length(-1), garbage(3)]))
+      }
+      await peer.welcome(60_000)
+      if (peer.number > 0) return peer.obey()
+      await peer.answer()
+      peer.hangUp()
+    })
+    const watched = await Watched.open(server)
+    const resumed = watched.next('resumed')
+    await watched.session.request(sync('/'))
+    await resumed
+    expect(watched.words).toEqual(['suspended', 'resumed'])
+    expect(server.connections).toBe(3)
+  })
+
   test('welcomes to another session than ours', async () => {
     const server = await ScriptedServer.start(async (peer) => {
       await peer.welcome(1_000, peer.number === 1 ? 99n : SESSION_ID)
@@ -201,7 +220,7 @@ describe('A session', () => {
     })
     const watched = await Watched.open(server)
     expect(watched.session.timeoutMs).toBe(40_000)
-    expect(ms(watched.session.deadline - bootNow())).toBeGreaterThan(30_000)
+    expect(ms(watched.session.deadline - bootNow())).toBeGreaterThan(20_000)
     const resumed = watched.next('resumed')
     await watched.session.request(sync('/'))
     await resumed
@@ -238,6 +257,30 @@ describe('A session', () => {
     const [first, ...rest] = watched.words
     expect(first).toBe('suspended')
     for (const [i, word] of rest.entries()) expect(word).toBe(i % 2 === 0 ? 'resumed' : 'suspended')
+  })
+
+  test('says to the next server what the last one knew', async () => {
+    let said: bigint | null = null
+    const server = await ScriptedServer.start(async (peer) => {
+      if (peer.number > 0) {
+        const greeting = await peer.next()
+        greeting.int()
+        said = greeting.long()
+        peer.send(welcomeOf(60_000))
+        return peer.obey()
+      }
+      await peer.welcome(60_000)
+      for (const zxid of [5n, 9n, 7n]) {
+        const request = await peer.next()
+        peer.send(answerTo(request.int(), length(0), 0, zxid))
+      }
+      peer.hangUp()
+    })
+    const watched = await Watched.open(server)
+    const resumed = watched.next('resumed')
+    for (let i = 0; i < 3; i++) await watched.session.request(getChildren('/'))
+    await resumed
+    expect(said).toBe(9n)
   })
 
   test('is over when the server that it comes back to does not know it', async () => {

@@ -40,7 +40,7 @@ export class Peer {
   /** Waits for the greeting, and answers as ZooKeeper does. */
   async welcome(timeoutMs: number = 1_000, id: bigint = SESSION_ID): Promise<void> {
     await this.next()
-    this.send(new JuteWriter().int(0).int(timeoutMs).long(id).buffer(Buffer.alloc(16, 1)).bool(false).finish())
+    this.send(welcomeOf(timeoutMs, id))
   }
 
   /** Waits for a request, and answers its number, and what `body` makes of it. */
@@ -63,9 +63,12 @@ export class Peer {
   }
 }
 
-export function answerTo(xid: number, body: Buffer = Buffer.alloc(0), error = 0): Buffer {
-  const packet = new JuteWriter().int(xid).long(1n).int(error).finish()
-  const whole = Buffer.concat([packet, body])
+export function welcomeOf(timeoutMs: number, id: bigint = SESSION_ID): Buffer {
+  return new JuteWriter().int(0).int(timeoutMs).long(id).buffer(Buffer.alloc(16, 1)).bool(false).finish()
+}
+
+export function answerTo(xid: number, body: Buffer = Buffer.alloc(0), error = 0, zxid = 1n): Buffer {
+  const whole = Buffer.concat([new JuteWriter().int(xid).long(zxid).int(error).finish(), body])
   whole.writeInt32BE(whole.length - 4)
   return whole
 }

@@ -34,7 +34,7 @@ beforeEach(async () => {
   proxy = await zooKeeperProxy(server.port)
   watched = await Watched.open({ host: server.host, port: proxy.port }, { timeoutMs: 20_000 })
   session = watched.session
-  other = (await Watched.open(server)).session
+  other = (await Watched.open(server, { timeoutMs: 20_000 })).session
   root = `/watches-${++roots}`
   heard = []
   await other.request(create(root, 'persistent', OPEN))
@@ -200,7 +200,7 @@ describe('A watch', () => {
 
   test('is one of thousands that are all set anew, in portions that a server reads', async () => {
     const COUNT = 4_000
-    const parent = `${root}/${'long-name-'.repeat(20)}`
+    const parent = `${root}/${'long-name-'.repeat(60)}`
     await other.request(create(parent, 'persistent', OPEN))
     const path = (i: number): string => `${parent}/${i}`
     const inParts = async (operation: (i: number) => Operation<unknown>): Promise<void> => {

@@ -74,6 +74,8 @@ function firstFrame(socket: Socket, frames: Frames, withinMs: number): Promise<B
       reject(new ConnectionLost(why, { cause }))
     }
     const timer = setTimeout(() => fail(`no answer within ${Math.round(withinMs)} ms`), withinMs).unref()
+    // Of a host with several addresses, each that is tried has a handle of its own.
+    socket.on('connect', () => socket.unref())
     socket.on('error', (error) => fail(error.message, error))
     socket.on('end', () => fail('the server hung up'))
     socket.on('close', () => fail('the server hung up'))

@@ -7,7 +7,9 @@
 // - an answer proves something only if it was the leader's: a server that is cut off from the leader, or whose leader stands still, answers to
 //   pings and reads for many seconds more, while the session runs out;
 // - such an answer proves not that the leader knows of the request itself (the server may die before it tells), but of whatever this server had
-//   answered half a tick before the request was sent. A session lasts two ticks or more: a quarter of it is always enough.
+//   answered half a tick before the request was sent. A session lasts two ticks or more: a quarter of it is always enough;
+// - a leader that the others have just replaced answers until it notices, a tick at most. Its successor gives every session its whole time anew:
+//   the same quarter is kept back from a welcome.
 // From the moment that the leader knows of, the session lasts its whole time-out; a little is kept back for clocks that run at different speeds.
 
 /** Of the time-out. */
@@ -28,11 +30,11 @@ export class Lifetime {
   /** Those of which it is not certain yet that the leader knows of them. */
   private proofs: Proof[] = []
 
-  /** A server has welcomed us, after it had asked the leader. */
-  welcomed(sentAt: bigint, timeoutMs: number): void {
+  /** A server has welcomed us, after it had asked the leader: greeted and heard at these moments. */
+  welcomed(sentAt: bigint, heardAt: bigint, timeoutMs: number): void {
     this.timeout = BigInt(timeoutMs) * 1_000_000n
-    this.proofs = []
-    this.deadline = sentAt + this.part(CERTAIN_PART)
+    this.proofs = [{ sentAt, heardAt }]
+    this.deadline = sentAt + this.part(CERTAIN_PART - REPORTED_WITHIN)
   }
 
   /** The leader had to do with the answer to a request that was sent and heard at these moments. True if the deadline is later now. */

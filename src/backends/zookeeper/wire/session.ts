@@ -80,10 +80,13 @@ export class ZooKeeperSession {
     const servers = shuffled(options.servers)
     const life = new KeepAlive()
     const pause = new Pause()
+    let failure: ConnectionLost | null = null
     try {
       for (let attempt = 0; ; attempt++) {
         const server = servers[attempt % servers.length]!
         const leftMs = until - performance.now()
+        // An attempt that has no time fails for that, which tells nobody what is wrong.
+        if (failure !== null && leftMs < LEAST_ATTEMPT_MS) throw failure
         // Every server gets a chance.
         const withinMs = Math.max(1, Math.min(leftMs, Math.max(LEAST_GREETING_MS, options.openWithinMs / (servers.length + 1))))
         try {
@@ -92,8 +95,7 @@ export class ZooKeeperSession {
           return await ZooKeeperSession.begin(options, listener, connection, until)
         } catch (error) {
           if (!(error instanceof ConnectionLost || error instanceof SessionEnded)) throw error
-          const failure = new ConnectionLost(`${placeOf(server)}: ${error.message}`, { cause: error.cause ?? error })
-          // An attempt that has no time fails for that, which tells nobody what is wrong.
+          failure = new ConnectionLost(`${placeOf(server)}: ${error.message}`, { cause: error.cause ?? error })
           if (performance.now() + pause.nextMs + LEAST_ATTEMPT_MS >= until) throw failure
         }
         if ((attempt + 1) % servers.length === 0) await pause.take()
@@ -217,7 +219,7 @@ export class ZooKeeperSession {
     for (const { data, children } of this.watches.portions(WATCHES_PER_PACKET_BYTES)) {
       connection.request(setWatches(this.lastZxid, data, children)).catch((error: unknown) => connection.close(String(error)))
     }
-    this.lifetime.welcomed(connection.greetedAt, timeoutMs)
+    this.lifetime.welcomed(connection.greetedAt, bootNow(), timeoutMs)
     this.renewed(connection.greetedAt)
     connection.listen({
       proved: (sentAt, heardAt) => this.proved(connection, sentAt, heardAt),
@@ -260,7 +262,8 @@ export class ZooKeeperSession {
     for (let tried = 0; this.over === null; tried++) {
       const server = servers[tried % servers.length]!
       try {
-        const { credentials: session, lastZxid, timeout: timeoutMs } = this
+        const { credentials: session, lastZxid, options } = this
+        const { timeoutMs } = options
         const connection = await Connection.open({ ...server, session, lastZxid, timeoutMs, withinMs })
         if (this.over !== null) {
           connection.listen({ proved: () => {}, changed: () => {}, lost: () => {} })
@@ -274,7 +277,7 @@ export class ZooKeeperSession {
       } catch (error) {
         if (error instanceof SessionEnded) return this.end(error)
       }
-      if ((tried + 1) % servers.length === 0) await this.pause.take()
+      if (this.over === null && (tried + 1) % servers.length === 0) await this.pause.take()
     }
   }
 
