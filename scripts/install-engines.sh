@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges; libhdf5, which deletes what h5wasm cannot; servers.
+# Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges; libhdf5, which deletes what h5wasm cannot;
+# servers; a C compiler; programs that lock files by means of their own.
 # Debian, as root: by apt-get. Elsewhere: says what to install. Quick when everything is there.
 set -euo pipefail
 
 declare -A package_of=(
-  [bash]=bash [h5dump]=hdf5-tools [java]=default-jre-headless [javac]=default-jdk-headless [mount]=mount [nsenter]=util-linux
-  [redis-server]=redis-server [script]=bsdutils [setpriv]=util-linux [unshare]=util-linux
+  [bash]=bash [flock]=util-linux [gcc]=gcc [h5dump]=hdf5-tools [java]=default-jre-headless [javac]=default-jdk-headless [make]=make
+  [mount]=mount [nsenter]=util-linux [redis-server]=redis-server [script]=bsdutils [setpriv]=util-linux [unshare]=util-linux
 )
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
+# What gcc alone does not bring: the C library's headers.
+[ -e /usr/include/fcntl.h ] || missing+=(libc6-dev)
 # The system's own Python: packages of Debian are not seen by another one that may come first in PATH.
-for module in h5py kazoo redis; do
+for module in fasteners filelock h5py kazoo portalocker redis; do
   /usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done
 # ZooKeeper's server, without the package of that name, which would bring a desktop's Java to start it; and Curator, a neighbour's locks.

@@ -22,7 +22,7 @@ interface Word {
 }
 
 const URLS: readonly string[] = ['file:', 'memory:']
-const VALUES: Readonly<Record<string, Value>> = { '--on': 'url', '--read': 'path', '--write': 'path' }
+const VALUES: Readonly<Record<string, Value>> = { '--on': 'url', '--read': 'path', '--write': 'path', '--lock-file': 'path' }
 /** Its words end in a command of any other program. */
 const WITH_COMMAND = 'run'
 const HELP: Flag = { names: ['-h', '--help'], description: 'show the help', value: 'none' }
@@ -70,7 +70,7 @@ _holdfast() {
     fi
     line=\${rest#"$piece"}
   done
-  local last=$(( \${#words[@]} - 1 )) word=\${words[1]} flags='' choices='' files='' path='' wants_path=1
+  local last=$(( \${#words[@]} - 1 )) word=\${words[1]} flags='' choices='' files='' path='' lock_file='' wants_path=1
   local previous=\${words[last-1]}
   COMPREPLY=()
   if (( last == 1 )); then
@@ -83,13 +83,14 @@ ${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}
     *) return ;;
   esac
   if [[ $word == ${WITH_COMMAND} ]]; then
-    # The command begins after "--", or after PATH, which is not wanted when --read or --write gave one.
+    # The command begins after "--", or after PATH, which is not wanted when --read, --write or --lock-file gave one.
     for (( i = 2; i < last; i++ )); do
       case \${words[i]} in
         --) _holdfast_command "\${starts[i+1]}"; return ;;
+        --lock-file|--lock-file=*) lock_file=1 wants_path=''; [[ \${words[i]} == *=* ]] || (( i++ )) ;;
         --read|--write) wants_path=''; (( i++ )) ;;
         --read=*|--write=*) wants_path='' ;;
-        -s|-x|-e|--shared|--exclusive) wants_path=1 ;;
+        -s|-x|-e|--shared|--exclusive) [[ -n $lock_file ]] || wants_path=1 ;;
         ${pattern('url')}|${pattern('free')}) (( i++ )) ;;
         -*) ;;
         *)

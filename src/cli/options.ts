@@ -45,6 +45,12 @@ export function writesOption(): Option {
   return new Option('--write <path>', 'have this path and all below it alone (repeatable)').argParser(collect)
 }
 
+export function lockFileOption(): Option {
+  return new Option('--lock-file <file>', 'lock this very file, as flock(1) does, in place of PATH; -s shares it')
+    .argParser(nonEmpty)
+    .conflicts(['read', 'write', 'on'])
+}
+
 function collect(path: string, before: readonly string[] = []): readonly string[] {
   return [...before, pathValue(path)]
 }

@@ -3,7 +3,18 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
-import { Alias, Choice, exitCode, milliseconds, nonEmpty, onOption, pathValue, readsOption, writesOption } from './options.ts'
+import {
+  Alias,
+  Choice,
+  exitCode,
+  lockFileOption,
+  milliseconds,
+  nonEmpty,
+  onOption,
+  pathValue,
+  readsOption,
+  writesOption,
+} from './options.ts'
 import { wantsColours } from './output.ts'
 
 /** @param ended called with the exit code of the command that was given. */
@@ -50,10 +61,11 @@ function addRun(context: Context): void {
     .usage('[options] [PATH] [--] COMMAND [ARGUMENT…]')
     .summary('run a command under a lock')
     .description('Takes the lock, runs the command, gives the lock back. Ends with the exit code of the command.')
-    .argument('[words...]', 'PATH, unless --read or --write gave one, and the command')
+    .argument('[words...]', 'PATH, unless --read, --write or --lock-file gave one, and the command')
     .passThroughOptions()
     .addOption(readsOption())
     .addOption(writesOption())
+    .addOption(lockFileOption())
     .addOption(new Choice('-s, --shared', 'share PATH with other readers', 'mode', 'read'))
     .addOption(new Choice('-x, --exclusive', 'have PATH alone (the default)', 'mode', 'write'))
     .addOption(new Alias('-e', 'mode').preset('write'))
@@ -175,6 +187,7 @@ Examples:
   holdfast run --read /from --write /to -- cp -r a b
   holdfast run -n -E 0 /backup -- ./backup.sh          from cron: silently not twice at once
   holdfast run -w 10 /mouse-7 -c 'a | b'               wait for ten seconds at most
+  holdfast run --lock-file ./a.lock -- make            beside flock(1), py-filelock, fasteners, HDF5
 
 Exit codes, beside those of the command:
   ${EXIT.busy}   busy, or not free in time (or what -E says)

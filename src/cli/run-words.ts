@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which of the words after `holdfast run` is the PATH, and where the command begins.
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { pathValue } from './options.ts'
 import type { RunRequest } from './run.ts'
@@ -9,6 +10,7 @@ interface RunOptions {
   readonly write?: readonly string[]
   readonly mode?: 'read' | 'write'
   readonly path?: string
+  readonly lockFile?: string
   readonly nonblock?: true
   readonly timeout?: number
   readonly conflictExitCode: number
@@ -22,7 +24,7 @@ interface RunOptions {
 
 /**
  * Options stand before the command, on either side of PATH. The first word that is no option is PATH if one is wanted (`-s` or `-x` was
- * given, or neither `--read` nor `--write`) and no `--` came before it; the next one, or what follows `--`, is the command.
+ * given, or neither `--read` nor `--write`; never with `--lock-file`) and no `--` came before it; the next one, or what follows `--`, is the command.
  *
  * @param operands what the parser left when it met the first word that is no option.
  * @param words the whole command line.
@@ -31,7 +33,8 @@ interface RunOptions {
 export function prepareRun(command: Command, operands: readonly string[], words: readonly string[]): RunRequest | { again: string[] } {
   const options = command.opts<RunOptions>()
   const before = words.slice(0, words.length - operands.length)
-  const wantsPath = options.path === undefined && (options.mode !== undefined || (!options.read && !options.write))
+  const hasPath = options.path !== undefined || options.lockFile !== undefined
+  const wantsPath = !hasPath && (options.mode !== undefined || (!options.read && !options.write))
   if (!wantsPath) return requestOf(command, options, operands)
   const [path, ...rest] = operands
   if (path === undefined || before.at(-1) === '--') {
@@ -43,7 +46,9 @@ export function prepareRun(command: Command, operands: readonly string[], words:
 }
 
 function requestOf(command: Command, options: RunOptions, operands: readonly string[]): RunRequest {
-  const { path, mode = 'write', read = [], write = [] } = options
+  const { mode = 'write', read = [], write = [] } = options
+  const lockFile = options.lockFile === undefined ? undefined : resolve(options.lockFile)
+  const path = lockFile ?? options.path
   if (options.command !== undefined && operands.length > 0) {
     command.error(`error: -c takes the whole command as one string; ${JSON.stringify(operands[0])} is too much`)
   }
@@ -52,6 +57,7 @@ function requestOf(command: Command, options: RunOptions, operands: readonly str
   if (words[0] === '') command.error('error: the name of the command is empty')
   return {
     on: options.on,
+    lockFile,
     read: path !== undefined && mode === 'read' ? [path, ...read] : read,
     write: path !== undefined && mode === 'write' ? [path, ...write] : write,
     timeoutMs: options.nonblock ? 0 : options.timeout,

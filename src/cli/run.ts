@@ -5,7 +5,7 @@ import type { FileLease } from '../backends/file/index.ts'
 import { connect } from '../config/url.ts'
 import { isLockError } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
-import type { LockSpace } from '../lock-space.ts'
+import type { LockOptions, LockSpace } from '../lock-space.ts'
 import { describeRequest } from '../refusals.ts'
 import { type Ended, RunningCommand, StartError } from './command.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
@@ -15,6 +15,8 @@ import { WaitingNotice } from './waiting-notice.ts'
 
 export interface RunRequest {
   readonly on: string | undefined
+  /** Lock this very file, and not a path in a lock space; it is what is read or written then. */
+  readonly lockFile: string | undefined
   readonly read: readonly string[]
   readonly write: readonly string[]
   readonly timeoutMs: number | undefined
@@ -33,7 +35,7 @@ export async function run(request: RunRequest): Promise<number> {
   // Others who look at the locks are shown the command that runs under them, not the interpreter that runs us.
   process.argv = [...request.words]
   const signals = new Signals(terminal)
-  const locks = await connect(request.on)
+  const locks = await openLocks(request)
   const lease = await take(locks, request, signals)
   if (typeof lease === 'number') return lease
   const ended = signals.first === null ? await supervise(lease, request, signals, terminal) : { signal: signals.first }
@@ -44,13 +46,38 @@ export async function run(request: RunRequest): Promise<number> {
   return 'code' in ended ? ended.code : await signals.endedBy(ended.signal)
 }
 
+/** Where the lock comes from. */
+interface Locks extends Pick<LockSpace, 'inspect' | 'blockers' | 'close'> {
+  lock(options: LockOptions): Promise<Lease>
+}
+
+async function openLocks({ on, lockFile, read, write }: RunRequest): Promise<Locks> {
+  if (lockFile === undefined) {
+    const space = await connect(on)
+    return {
+      lock: (options) => space.lock({ read, write }, options),
+      inspect: () => space.inspect(),
+      blockers: (request) => space.blockers(request),
+      close: () => space.close(),
+    }
+  }
+  const { LockFile } = await import('../lock-file/index.ts')
+  const file = new LockFile(lockFile)
+  return {
+    lock: (options) => (write.length > 0 ? file.write(options) : file.read(options)),
+    inspect: () => file.inspect(),
+    blockers: async () => (await file.inspect()).holders,
+    close: () => file.close(),
+  }
+}
+
 /** @returns the lease, or the exit code with which it was not granted. */
-async function take(locks: LockSpace, request: RunRequest, signals: Signals): Promise<Lease | number> {
+async function take(locks: Locks, request: RunRequest, signals: Signals): Promise<Lease | number> {
   const { read, write, timeoutMs, name, verbose } = request
   const notice = new WaitingNotice(locks, { read, write })
   const began = performance.now()
   try {
-    const lease = await locks.lock({ read, write }, { signal: signals.interrupted, timeout: timeoutMs, name })
+    const lease = await locks.lock({ signal: signals.interrupted, timeout: timeoutMs, name })
     if (verbose) say(`got the lock to ${describeRequest(request)} after ${seconds(began)} s, token ${lease.token}`)
     return lease
   } catch (error) {

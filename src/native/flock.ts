@@ -7,6 +7,7 @@ const LOCK_SH = 1
 const LOCK_EX = 2
 const LOCK_NB = 4
 const LOCK_UN = 8
+const EINTR = 4
 const EAGAIN = 11
 
 export type FlockType = 'shared' | 'exclusive'
@@ -28,6 +29,14 @@ export function lockFile(fd: number, type: FlockType): boolean {
   const code = errno()
   if (code === EAGAIN) return false
   throw systemError('flock', code)
+}
+
+/** As {@link lockFile}, but the thread stands still until nobody is in the way: for a process that has nothing else to do. */
+export function awaitFile(fd: number, type: FlockType): void {
+  while (flock(fd, type === 'shared' ? LOCK_SH : LOCK_EX) !== 0) {
+    const code = errno()
+    if (code !== EINTR) throw systemError('flock', code)
+  }
 }
 
 /** Gives up what this descriptor holds. Closing its last copy does so, too. */

@@ -10,6 +10,8 @@ export type LockType = typeof SHARED | typeof EXCLUSIVE
 
 const F_OFD_GETLK = 36
 const F_OFD_SETLK = 37
+const F_OFD_SETLKW = 38
+const EINTR = 4
 const EACCES = 13
 const EAGAIN = 11
 
@@ -17,7 +19,10 @@ const EAGAIN = 11
 export interface Blocker {
   readonly type: LockType
   readonly start: number
+  /** 0: to the end of the file, wherever that may come to be. */
   readonly length: number
+  /** Of the process that holds a traditional lock (F_SETLK); -1 for a lock that belongs to an open file, as ours do. */
+  readonly pid: number
 }
 
 /**
@@ -37,9 +42,9 @@ class RangeLocks {
     this.words = new Int32Array(koffi.view(memory, 32))
   }
 
-  set(fd: number, type: LockType | typeof UNLOCK, start: number, length: number): number {
+  set(fd: number, type: LockType | typeof UNLOCK, start: number, length: number, command: number = F_OFD_SETLK): number {
     this.fill(type, start, length)
-    return this.call(fd, F_OFD_SETLK, this.address)
+    return this.call(fd, command, this.address)
   }
 
   get(fd: number, type: LockType, start: number, length: number): Blocker | null {
@@ -47,7 +52,7 @@ class RangeLocks {
     if (this.call(fd, F_OFD_GETLK, this.address) !== 0) throw systemError('fcntl')
     const found = this.words[0]! & 0xffff
     if (found === UNLOCK) return null
-    return { type: found as LockType, start: this.long(2), length: this.long(4) }
+    return { type: found as LockType, start: this.long(2), length: this.long(4), pid: this.words[6]! }
   }
 
   private fill(type: number, start: number, length: number): void {
@@ -72,12 +77,23 @@ function ranges(): RangeLocks {
   return calls
 }
 
-/** Takes, or converts in one step, a lock on `length` bytes (below 2^31) from `start`. False when somebody else's lock is in the way. */
+/**
+ * Takes, or converts in one step, a lock on `length` bytes (below 2^31) from `start`; 0 bytes are all, to the end of the file and beyond. False when
+ * somebody else's lock is in the way.
+ */
 export function lockRange(fd: number, type: LockType, start: number, length: number): boolean {
   if (ranges().set(fd, type, start, length) === 0) return true
   const code = errno()
   if (code === EAGAIN || code === EACCES) return false
   throw systemError('fcntl', code)
+}
+
+/** As {@link lockRange}, but the thread stands still until nobody is in the way: for a process that has nothing else to do. */
+export function awaitRange(fd: number, type: LockType, start: number, length: number): void {
+  while (ranges().set(fd, type, start, length, F_OFD_SETLKW) !== 0) {
+    const code = errno()
+    if (code !== EINTR) throw systemError('fcntl', code)
+  }
 }
 
 /** Gives up whatever this descriptor holds in the range. */

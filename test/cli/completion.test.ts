@@ -32,6 +32,7 @@ describe('The completion script for bash', () => {
     ['holdfast run --on ', ['file:', 'memory:']],
     ['holdfast run --on=m', ['memory:']],
     ['holdfast run --on file:/us', ['/usr']],
+    ['holdfast run --lock-file /usr/bi', ['/usr/bin']],
     ['holdfast run --timeout ', []],
     ['holdfast run /usr/bi', ['/usr/bin']],
     ['holdfast run --read /usr/bi', ['/usr/bin']],
@@ -53,6 +54,8 @@ describe('The completion script for bash', () => {
     'holdfast run --read=/x mkdi',
     'holdfast run -x --timeout=5 --on file:/l /x mkdi',
     'holdfast run --on file: /x mkdi',
+    'holdfast run --lock-file /x mkdi',
+    'holdfast run --lock-file=/x -s -n mkdi',
   ])('offers commands where one begins: "%s"', async (line) => {
     expect((await offered([line]))[0]).toContain('mkdir')
   })

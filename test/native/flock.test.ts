@@ -5,8 +5,8 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { bootNow } from '../../src/native/clock.ts'
-import { lockFile, unlockFile } from '../../src/native/flock.ts'
+import { bootNow, wallNow } from '../../src/native/clock.ts'
+import { awaitFile, lockFile, unlockFile } from '../../src/native/flock.ts'
 import { EXCLUSIVE, lockRange } from '../../src/native/ofd-locks.ts'
 import { temporaryFolder } from '../support/file-folders.ts'
 
@@ -71,6 +71,7 @@ describe('A lock on a whole file', () => {
   test('that cannot be had on a descriptor at all is an error, not a refusal.', () => {
     expect(() => lockFile(999_999, 'shared')).toThrow(expect.objectContaining({ code: 'EBADF', syscall: 'flock' }))
     expect(() => unlockFile(999_999)).toThrow(expect.objectContaining({ code: 'EBADF' }))
+    expect(() => awaitFile(999_999, 'exclusive')).toThrow(expect.objectContaining({ code: 'EBADF' }))
   })
 
   test('keeps other programs out, and theirs us.', async () => {
@@ -108,4 +109,11 @@ test('The clock of the machine goes forward, in nanoseconds, and agrees with the
   expect(boot).toBeGreaterThan(before)
   // The other clock stands still in suspend: it is never ahead by more than the time between the two questions.
   expect(boot + 100_000_000n).toBeGreaterThan(monotonic)
+})
+
+test('The wall clock counts nanoseconds since 1970.', () => {
+  const before = BigInt(Date.now())
+  const now = wallNow() / 1_000_000n
+  expect(now).toBeGreaterThanOrEqual(before)
+  expect(now).toBeLessThanOrEqual(BigInt(Date.now()))
 })

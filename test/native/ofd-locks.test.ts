@@ -2,8 +2,12 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { blockerOf, EXCLUSIVE, lockRange, SHARED, unlockRange } from '../../src/native/ofd-locks.ts'
+import { awaitRange, blockerOf, EXCLUSIVE, lockRange, SHARED, unlockRange } from '../../src/native/ofd-locks.ts'
+import { python } from '../lock-file/foreign.ts'
 import { memoryFolder, temporaryFolder } from '../support/file-folders.ts'
+
+/** Locks that belong to an open file have none. */
+const NO_PROCESS = -1
 
 describe.each([
   ['the disk', temporaryFolder],
@@ -37,7 +41,7 @@ describe.each([
     expect(lockRange(a, SHARED, 0, 1)).toBe(true)
     expect(lockRange(b, SHARED, 0, 1)).toBe(true)
     expect(lockRange(a, EXCLUSIVE, 0, 1)).toBe(false)
-    expect(blockerOf(a, EXCLUSIVE, 0, 1)).toEqual({ type: SHARED, start: 0, length: 1 })
+    expect(blockerOf(a, EXCLUSIVE, 0, 1)).toEqual({ type: SHARED, start: 0, length: 1, pid: NO_PROCESS })
     unlockRange(b, 0, 1)
     expect(lockRange(a, EXCLUSIVE, 0, 1)).toBe(true)
   })
@@ -47,7 +51,7 @@ describe.each([
     (start) => {
       const length = 65_535
       expect(lockRange(a, EXCLUSIVE, start, length)).toBe(true)
-      expect(blockerOf(b, SHARED, start + length - 1, 100)).toEqual({ type: EXCLUSIVE, start, length })
+      expect(blockerOf(b, SHARED, start + length - 1, 100)).toEqual({ type: EXCLUSIVE, start, length, pid: NO_PROCESS })
       expect(lockRange(b, EXCLUSIVE, start + length, 1)).toBe(true)
       expect(lockRange(b, EXCLUSIVE, start - 1, 1)).toBe(true)
       // What is left of the address after cutting it to 32 bits is free.
@@ -63,7 +67,7 @@ describe.each([
     expect(lockRange(a, SHARED, 0, 10)).toBe(true)
     expect(lockRange(b, SHARED, 3, 1)).toBe(true)
     expect(lockRange(a, EXCLUSIVE, 0, 10)).toBe(false)
-    expect(blockerOf(b, EXCLUSIVE, 0, 1)).toEqual({ type: SHARED, start: 0, length: 10 })
+    expect(blockerOf(b, EXCLUSIVE, 0, 1)).toEqual({ type: SHARED, start: 0, length: 10, pid: NO_PROCESS })
     unlockRange(b, 3, 1)
     expect(lockRange(a, EXCLUSIVE, 0, 10)).toBe(true)
   })
@@ -71,9 +75,25 @@ describe.each([
   test('giving up the middle of a range leaves both ends', () => {
     lockRange(a, EXCLUSIVE, 0, 100)
     unlockRange(a, 40, 20)
-    expect(blockerOf(b, SHARED, 0, 100)).toEqual({ type: EXCLUSIVE, start: 0, length: 40 })
-    expect(blockerOf(b, SHARED, 40, 100)).toEqual({ type: EXCLUSIVE, start: 60, length: 40 })
+    expect(blockerOf(b, SHARED, 0, 100)).toEqual({ type: EXCLUSIVE, start: 0, length: 40, pid: NO_PROCESS })
+    expect(blockerOf(b, SHARED, 40, 100)).toEqual({ type: EXCLUSIVE, start: 60, length: 40, pid: NO_PROCESS })
     expect(lockRange(b, EXCLUSIVE, 40, 20)).toBe(true)
+  })
+
+  test('no length means all bytes, those to come included', () => {
+    expect(lockRange(a, EXCLUSIVE, 0, 0)).toBe(true)
+    expect(blockerOf(b, SHARED, 2 ** 52, 1)).toEqual({ type: EXCLUSIVE, start: 0, length: 0, pid: NO_PROCESS })
+    expect(lockRange(b, EXCLUSIVE, 2 ** 52, 1)).toBe(false)
+    unlockRange(a, 0, 0)
+    awaitRange(b, EXCLUSIVE, 2 ** 52, 1)
+    expect(lockRange(a, SHARED, 0, 0)).toBe(false)
+  })
+
+  test('a traditional lock is excluded, and its process is named', async () => {
+    const them = python('lockf')
+    expect(await them.take(path, 'write')).toBe(true)
+    expect(lockRange(a, SHARED, 0, 1)).toBe(false)
+    expect(blockerOf(a, SHARED, 0, 1)).toEqual({ type: EXCLUSIVE, start: 0, length: 0, pid: them.pid })
   })
 
   test('closing another descriptor of the file does no harm, closing its own frees', () => {

@@ -26,7 +26,7 @@ function userNumber(): number {
 }
 
 /** Network file systems by the magic number that statfs(2) reports: locks may stop at the machine, and no event crosses it. */
-const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+export const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
   [0xff534d42, 'CIFS'],
