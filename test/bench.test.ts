@@ -74,6 +74,6 @@ describe('the benchmarks', () => {
     expect(status).toBe(64)
     expect(stdout).toBe('')
     expect(stderr).toContain('No suite is named "nonesuch"')
-    expect(stderr).toContain('memory, file, redis, hdf5')
+    expect(stderr).toContain('memory, file, redis, zookeeper, hdf5')
   })
 })

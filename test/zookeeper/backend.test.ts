@@ -10,6 +10,7 @@ import { zookeeperBackend } from 'holdfast/zookeeper'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { PERMISSIONS } from '../../src/backends/zookeeper/wire/operations.ts'
 import { isPending } from '../support/pending.ts'
+import { requestTo, zooKeeperProxy } from './proxy.ts'
 import { digestOf, freePorts, startZooKeeper, type ZooKeeperServer } from './server.ts'
 import { aRoot, emptied, ephemerals, Operator, openSpace, standing } from './spaces.ts'
 
@@ -331,13 +332,15 @@ describe('A space that is closed', () => {
   })
 })
 
+const PROGRAM_LEASE_MS = 1_000
+
 describe('A program', () => {
   const home = resolve(import.meta.dirname, '../..')
 
-  async function run(text: string): Promise<string> {
+  async function run(text: string, address = server.address): Promise<string> {
     const program = `import { LockSpace } from 'holdfast'
       import { zookeeperBackend } from 'holdfast/zookeeper'
-      const locks = new LockSpace(await zookeeperBackend({ servers: '${server.address}', root: '${aRoot()}' }))
+      const locks = new LockSpace(await zookeeperBackend({ servers: '${address}', root: '${aRoot()}', lease: ${PROGRAM_LEASE_MS} }))
       ${text}`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
       cwd: home,
@@ -356,6 +359,17 @@ describe('A program', () => {
       await (await locks.write('/a')).release()
       console.log('granted')`
     expect(await run(text)).toBe('granted')
+  })
+
+  test('stays, and begins another session, when its first one runs out before the servers have answered', async () => {
+    const proxy = await zooKeeperProxy(server.port)
+    onTestFinished(() => proxy.close())
+    const passes = (part: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, part * PROGRAM_LEASE_MS))
+    proxy.hold(requestTo('connect'), async () => {
+      await passes(0.85)
+      proxy.hold(requestTo('getData'), () => passes(0.3))
+    })
+    expect(await run(`await locks.write('/a'); console.log('done')`, `127.0.0.1:${proxy.port}`)).toBe('done')
   })
 })
 
