@@ -63,6 +63,9 @@ export class RedisClientProcess {
   }
 }
 
+/** The name, among locks, of bare messages that go from process to process. */
+export const BARE_PUSH = 'bare push'
+
 /** So many processes contend for each of the locks in turn, round after round. By lock. */
 export async function contend(
   port: number,
@@ -76,7 +79,9 @@ export async function contend(
       for (const lock of locks) {
         const until = Number(process.hrtime.bigint()) / 1e6 + ms
         const path = `/contention/${lock}/${round}`
-        const answers = await Promise.all(clients.map((client) => client.tell({ do: 'contend', lock, path, until })))
+        const order = (place: number): RedisOrder =>
+          lock === BARE_PUSH ? { do: 'relay', ring: path, place, places: processes, until } : { do: 'contend', lock, path, until }
+        const answers = await Promise.all(clients.map((client, place) => client.tell(order(place))))
         all.get(lock)!.push(reckon(answers.map(({ contention }) => contention!)))
       }
     }

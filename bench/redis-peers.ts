@@ -22,6 +22,7 @@ export interface RedisLock {
 
 interface NodeRedis extends NodeRedisClient {
   set(key: string, value: string, options: { condition: 'NX'; expiration: { type: 'PX'; value: number } }): Promise<unknown>
+  publish(channel: string, message: string): Promise<number>
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
 }
 

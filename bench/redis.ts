@@ -5,7 +5,7 @@ import type { LockSpace } from 'holdfast'
 import { startRedis } from '../test/redis/server.ts'
 import { type Case, type Effort, machine, type Outcome, rounded, type Suite, Timings, time } from './harness.ts'
 import { versionOf } from './peers.ts'
-import { contend, RedisClientProcess, type Round, typical } from './redis-contention.ts'
+import { BARE_PUSH, contend, RedisClientProcess, type Round, typical } from './redis-contention.ts'
 import { Line } from './redis-line.ts'
 import { type Clients, connectBoth, holdfast, type Library, lockSpace, type RedisLock, redisPeers, setnx } from './redis-peers.ts'
 
@@ -59,7 +59,7 @@ async function measure(port: number, clients: Clients, smoke: boolean): Promise<
   await amongOthers(port, clients, smoke ? 100 : OTHERS, effort, timings)
   await besideWaiters(clients, smoke ? 100 : WAITERS, effort, timings)
   const server = await serverCosts(clients, one, smoke ? 2 : 1_000)
-  const contenders = [...own, ...peers].map(labelled)
+  const contenders = [BARE_PUSH, ...[...own, ...peers].map(labelled)]
   const contention = await contend(port, contenders, { processes: smoke ? 3 : PROCESSES, rounds: smoke ? 1 : 7, ms: smoke ? 100 : 700 })
   const ours = contention.get('Holdfast, node-redis')!
   const vs = (library: Library, name: string, kind = ''): number => timings.ratio(`SET NX, ${library}${kind}`, `${name}, ${library}${kind}`)
@@ -73,6 +73,7 @@ async function measure(port: number, clients: Clients, smoke: boolean): Promise<
       queue_1e4_turn_vs_2: timings.ratio('a turn, long line', 'a turn, two in line'),
       handoff_p50_ms: typical(ours, 'handoffs', 0.5),
       handoff_p99_ms: typical(ours, 'handoffs', 0.99),
+      handoff_vs_bare_push: typical(ours, 'handoffs', 0.5) / typical(contention.get(BARE_PUSH)!, 'handoffs', 0.5),
       longest_run: longestRun(ours),
       ioredis_flat_vs_setnx_seq: timings.ratio('SET NX, ioredis', 'Holdfast, ioredis, flat'),
       ioredis_depth3_vs_setnx_seq: timings.ratio('SET NX, ioredis', 'Holdfast, ioredis, depth 3'),
@@ -99,6 +100,7 @@ async function measure(port: number, clients: Clients, smoke: boolean): Promise<
         `Others held: ${OTHERS} paths at depth 3, by another process; ${SPREAD} free paths are taken in turn beside them.`,
         `Others wait: ${WAITERS} requests in line for a sibling of the path. A turn: one lets go, the next in line gets the lock, and the first gets in line again.`,
         `Hand-off: ${PROCESSES} processes want one path, hold it for 1 ms, and ask again at once; from just before a release in one to just after the grant in another. Quantiles are medians over the rounds; longest_run is over all.`,
+        `${BARE_PUSH}: the same processes in a ring, each of which keeps a message for 1 ms and sends it on with PUBLISH by node-redis; from just before that to just after it came. No lock that tells the next can be quicker by much.`,
         'server_us_per_pair: processor time of the server by its own account, the reading and writing of its sockets included (all), and inside the commands (commands).',
       ],
     },
@@ -164,7 +166,7 @@ async function amongOthers(port: number, clients: Clients, count: number, effort
 async function besideWaiters(clients: Clients, waiters: number, effort: Effort, timings: Timings): Promise<void> {
   const spaces = await Promise.all(['short-line', 'long-line', 'no-line'].map((space) => lockSpace(clients, 'node-redis', space)))
   const [short, long, none] = spaces as [LockSpace, LockSpace, LockSpace]
-  // That they wait for long is what is wanted of them, and need not be said ten thousand times.
+  // That they wait for long is what is wanted of them, and need not be said.
   const printing = process.listeners('warning')
   process.removeAllListeners('warning')
   try {

@@ -9,8 +9,10 @@ import { LongTimer } from './long-timer.ts'
 import { owner } from './owner.ts'
 import { describeRequest } from './refusals.ts'
 
-/** A wait longer than this is worth a process warning, once for each request. */
+/** A wait longer than this is worth a process warning. */
 const LONG_WAIT_MS = 10_000
+/** One warning speaks for all that wait in a lock space, and the next comes no sooner: ten thousand in a line are no ten thousand warnings. */
+const WARNED_FOR_MS = 60_000
 
 /** The waiting requests of one lock space. */
 export class WaitingRoom {
@@ -19,6 +21,7 @@ export class WaitingRoom {
   /** In the order in which they came, so that the first is the one that has waited longest. */
   private readonly requests: LinkedList<WaitingRequest> = new LinkedList()
   private warning: NodeJS.Timeout | null = null
+  private warnedAt = Number.NEGATIVE_INFINITY
 
   private readonly writersFirst: boolean
   private dismissal: { readonly reason: unknown } | null = null
@@ -58,17 +61,33 @@ export class WaitingRoom {
   }
 
   private watch(afterMs: number): void {
-    this.warning = setTimeout(() => {
-      this.warning = null
-      const now = Date.now()
-      for (const request of this.requests) {
-        if (request.warned) continue
-        const left = request.since + LONG_WAIT_MS - now
-        if (left > 0) return this.watch(left)
-        request.warn(now)
-      }
-    }, afterMs)
+    this.warning = setTimeout(this.look, afterMs)
     this.warning.unref()
+  }
+
+  /** Warns if there is a request of which no warning has spoken and that has waited for long; each is spoken of once. */
+  private readonly look = (): void => {
+    this.warning = null
+    const now = Date.now()
+    for (const request of this.requests) {
+      if (request.warned) continue
+      const left = Math.max(request.since + LONG_WAIT_MS, this.warnedAt + WARNED_FOR_MS) - now
+      if (left > 0) {
+        this.watch(left)
+        return
+      }
+      this.warn(now)
+    }
+  }
+
+  private warn(now: number): void {
+    this.warnedAt = now
+    for (const request of this.requests) if (request.since + LONG_WAIT_MS <= now) request.warned = true
+    const { since, claims } = this.requests.first!
+    const others = this.size - 1
+    const too = others === 0 ? '' : others === 1 ? ' 1 other waits, too.' : ` ${others.toLocaleString('en')} others wait, too.`
+    const message = `A request has waited ${Math.round((now - since) / 1000)} s for: ${describeRequest(claims)}.${too} inspect() says for whom.`
+    process.emitWarning(message, { type: 'HoldfastWarning', code: 'HOLDFAST_LONG_WAIT' })
   }
 }
 
@@ -170,17 +189,6 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
     const giveUp = this.giveUp
     this.end()
     giveUp?.(reason)
-  }
-
-  warn(now: number): void {
-    this.warned = true
-    process.emitWarning(
-      `A request has waited ${Math.round((now - this.since) / 1000)} s for: ${describeRequest(this.claims)}. inspect() says for whom.`,
-      {
-        type: 'HoldfastWarning',
-        code: 'HOLDFAST_LONG_WAIT',
-      },
-    )
   }
 
   private timeIsUp(): void {

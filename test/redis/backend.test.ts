@@ -3,9 +3,10 @@
 import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { LockSpace } from 'holdfast'
+import { type Lease, LockSpace } from 'holdfast'
 import { redisBackend } from 'holdfast/redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { SCRIPTS } from '../../src/backends/redis/scripts.ts'
 import { generator } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'
 import { type RedisServer, startRedis } from './server.ts'
@@ -37,6 +38,46 @@ describe.each(LIBRARIES)('With the client library %s', (library) => {
     expect(served).toEqual([...served.keys()])
     expect(tokens.every((token, i) => i === 0 || token > tokens[i - 1]!)).toBe(true)
     expect(await leftIn(await operator(server.port), space)).toEqual([])
+  })
+
+  test('a lock costs two commands, and a third, which has the next holder told first, where its holder had to wait', async () => {
+    const space = aSpace()
+    const [one, two] = [await openSpace(server.port, library, { space }), await openSpace(server.port, library, { space })]
+    const monitor = await (await operator(server.port)).monitor()
+    onTestFinished(() => monitor.disconnect())
+    const marker = await operator(server.port)
+    let sent: string[] = []
+    let marked = (): void => {}
+    monitor.on('monitor', (_: string, [command, ...args]: string[], source: string) => {
+      if (command === 'echo') marked()
+      else if (source !== 'lua' && args[0] !== SCRIPTS.heartbeat.sha && args.some((arg) => arg.includes(`{${space}}`)))
+        sent.push(command!.toLowerCase())
+    })
+    /** Since the last time. */
+    const commands = async (): Promise<string[]> => {
+      await new Promise<void>((done) => {
+        marked = done
+        void marker.echo('mark')
+      })
+      const all = sent
+      sent = []
+      return all
+    }
+    const first = await one.write('/a')
+    const waiting = [two.write('/a'), two.write('/a')]
+    while ((await one.inspect()).waiters.length < 2);
+    await commands()
+    await first.release()
+    const [second, third] = waiting as [Promise<Lease>, Promise<Lease>]
+    await second
+    expect(await commands()).toEqual(['evalsha'])
+    await (await second).release()
+    await third
+    expect(await commands()).toEqual(['zcard', 'evalsha'])
+    await (await third).release()
+    expect(await commands()).toEqual(['zcard', 'evalsha'])
+    await (await one.write('/a')).release()
+    expect(await commands()).toEqual(['evalsha', 'evalsha'])
   })
 
   test('requests that are given up at any moment leave nothing at the server', async () => {
@@ -132,9 +173,9 @@ test('A request for more nodes than one step can take is refused', async () => {
 describe('A program on its own connection', () => {
   const home = resolve(import.meta.dirname, '../..')
 
-  async function run(text: string): Promise<string> {
+  async function run(text: string, space = aSpace()): Promise<string> {
     const program = `import { connect } from 'holdfast'
-      const locks = await connect('redis://127.0.0.1:${server.port}?space=${aSpace()}')
+      const locks = await connect('redis://127.0.0.1:${server.port}?space=${space}')
       ${text}`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
       cwd: home,
@@ -147,12 +188,19 @@ describe('A program on its own connection', () => {
     expect(await run(`await locks.write('/a'); console.log('done')`)).toBe('done')
   })
 
+  const waits = `const lease = await locks.write('/a')
+    setTimeout(() => lease.release(), 300).unref()
+    await (await locks.write('/a')).release()
+    console.log('granted')`
+
   test('stays as long as a request of it waits', async () => {
-    const text = `const lease = await locks.write('/a')
-      setTimeout(() => lease.release(), 300).unref()
-      await (await locks.write('/a')).release()
-      console.log('granted')`
-    expect(await run(text)).toBe('granted')
+    expect(await run(waits)).toBe('granted')
+  })
+
+  test('stays also where it had to learn first with what lease the space was made', async () => {
+    const space = aSpace()
+    await openSpace(server.port, 'redis', { space, lease: 5_000 })
+    expect(await run(waits, space)).toBe('granted')
   })
 })
 

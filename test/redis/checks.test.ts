@@ -3,6 +3,7 @@
 import { redisBackend } from 'holdfast/redis'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { checkVersion, parseInfo } from '../../src/backends/redis/checks.ts'
 import { connect } from '../../src/config/url.ts'
 import { freePort, type RedisServer, startRedis } from './server.ts'
 import { aSpace, clientOf, openSpace, operator } from './spaces.ts'
@@ -63,6 +64,39 @@ test('A server that keeps nothing is warned of, once, unless its cold start is w
   const kept = await startRedis({ args: ['--appendonly', 'yes', '--maxmemory-policy', 'volatile-lru'] })
   onTestFinished(() => kept.stop())
   expect(await warnings(() => open(kept.port))).toEqual([])
+})
+
+describe('The version of a server', () => {
+  const check = (info: string): void => checkVersion(parseInfo(info), 'here:1')
+  const info = (version: string, more = ''): string => `# Server\r\nredis_version:${version}\r\nredis_mode:standalone\r\n${more}`
+
+  test.each(['6.2.0', '6.2.14', '6.10.1', '7.0.15', '7.2.4', '8.0.0', '10.0.0', '7.4-rc1', '255.255.255'])('may be %s', (version) => {
+    expect(() => check(info(version))).not.toThrow()
+  })
+
+  test.each(['6.0.16', '6.1.240', '5.0.14', '2.8.24', '6.0-rc4'])('may not be %s', (version) => {
+    const said = { code: 'LOCK_UNSUPPORTED', message: `Redis at here:1 has version ${version}; locks need 6.2 or later.` }
+    expect(() => check(info(version))).toThrow(expect.objectContaining(said))
+  })
+
+  test('is the one of Redis that Valkey says it is like', () => {
+    expect(() => check(info('7.2.4', 'server_name:valkey\r\nvalkey_version:8.1.0\r\n'))).not.toThrow()
+  })
+
+  test('may be unknown, where the user may not ask', () => {
+    expect(() => check('')).not.toThrow()
+    expect(() => check('# Server\r\n')).not.toThrow()
+  })
+
+  test('is asked of the server itself', async () => {
+    const look = await operator(server.port)
+    await look.config('RESETSTAT')
+    await open(server.port)
+    expect(parseInfo(await look.info('commandstats')).get('cmdstat_info')).toMatch(/^calls=[1-9]/)
+    const version = parseInfo(await look.info('server')).get('redis_version')
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+    expect(() => check(info(version!))).not.toThrow()
+  })
 })
 
 test('A replica is refused, and its primary is warned of unless it waits for replicas', async () => {

@@ -5,7 +5,8 @@ import { type RedisClient, type RedisOptions, redisBackend } from 'holdfast/redi
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { freePort, type RedisServer, startRedis } from './server.ts'
+import { startCluster, type TestCluster } from './cluster-nodes.ts'
+import { type RedisServer, startRedis } from './server.ts'
 import { aSpace, becomes, cutEverybodyElse, leftIn, operator } from './spaces.ts'
 
 const quiet = (): void => {}
@@ -118,39 +119,16 @@ describe('A client', () => {
 })
 
 describe('A cluster of three nodes', () => {
-  const nodes: RedisServer[] = []
-
+  let cluster: TestCluster
   beforeAll(async () => {
-    for (let i = 0; i < 3; i++) {
-      const port = await freePort()
-      const bus = await freePort()
-      nodes.push(
-        await startRedis({ port, args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '2000'] }),
-      )
-      const client = new Redis(port, '127.0.0.1')
-      await client.cluster('ADDSLOTSRANGE', Math.floor((16_384 * i) / 3), Math.floor((16_384 * (i + 1)) / 3) - 1)
-      await client.config('SET', 'cluster-announce-bus-port', bus)
-      client.disconnect()
-    }
-    const first = new Redis(nodes[0]!.port, '127.0.0.1')
-    for (const node of nodes.slice(1)) {
-      const client = new Redis(node.port, '127.0.0.1')
-      const bus = (await client.config('GET', 'cluster-port')) as readonly string[]
-      await first.call('CLUSTER', 'MEET', '127.0.0.1', String(node.port), bus[1]!)
-      client.disconnect()
-    }
-    for (const node of nodes) {
-      const client = new Redis(node.port, '127.0.0.1')
-      while (!(await isWhole(client))) await new Promise((done) => setTimeout(done, 20))
-      client.disconnect()
-    }
-    first.disconnect()
+    cluster = await startCluster(3)
   })
-  afterAll(() => Promise.all(nodes.map((node) => node.stop())))
+  afterAll(() => cluster.stop())
 
+  const root = () => ({ host: '127.0.0.1', port: cluster.nodes[0]!.port })
   const clients = {
-    redis: () => connected(createCluster({ rootNodes: [{ socket: { host: '127.0.0.1', port: nodes[0]!.port } }] })),
-    ioredis: async () => ended(new Cluster([{ host: '127.0.0.1', port: nodes[0]!.port }])),
+    redis: () => connected(createCluster({ rootNodes: [{ socket: root() }] })),
+    ioredis: async () => ended(new Cluster([root()])),
   }
 
   test.each(['redis', 'ioredis'] as const)('keeps each space on one of them, which %s finds', async (library) => {
@@ -166,15 +144,6 @@ describe('A cluster of three nodes', () => {
     }
   })
 })
-
-/** The node serves, and has a link to each of the others: before that, messages from there do not reach those who listen here. */
-async function isWhole(node: Redis): Promise<boolean> {
-  const lines = String(await node.call('CLUSTER', 'NODES'))
-    .trim()
-    .split('\n')
-  const linked = lines.filter((line) => / connected /.test(line) && !/handshake|fail/.test(line))
-  return linked.length === 3 && (await node.cluster('INFO')).includes('cluster_state:ok')
-}
 
 async function connected<
   Client extends { on(event: 'error', listener: () => void): unknown; connect(): Promise<unknown>; destroy(): unknown },

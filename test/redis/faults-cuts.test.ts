@@ -72,7 +72,12 @@ async function asked(request: Promise<Lease>): Promise<Lease | null> {
 async function ends({ other, space }: Stage): Promise<void> {
   const whole = await other.write('/', { timeout: 3_000 })
   await whole.release()
-  expect(await leftIn(look, space)).toEqual([])
+  // What a client sends again by itself may arrive only now, and goes back when its answer is there.
+  const giveUpAt = performance.now() + 5_000
+  let left: readonly string[]
+  do left = await leftIn(look, space)
+  while (left.length > 0 && performance.now() < giveUpAt)
+  expect(left).toEqual([])
 }
 
 describe.each(LIBRARIES)('With %s, a connection that is cut', (library) => {
@@ -143,6 +148,7 @@ describe.each(LIBRARIES)('With %s, a connection that is cut', (library) => {
       const happened = here.cutAt('acquire')
       failed = expect(here.victim.write('/a', { timeout: 50 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
       await Promise.all([failed, happened])
+      await here.victim.withWrite('/x', () => {})
       await ends(here)
     })
 
@@ -159,7 +165,7 @@ describe.each(LIBRARIES)('With %s, a connection that is cut', (library) => {
     })
 
     test('while a heartbeat is under way: what is held and what waits stays as it is', async () => {
-      const here = await stage(library, cut, 900)
+      const here = await stage(library, cut, 1_800)
       await staysThrough(here, () => here.cutAt('heartbeat'))
     })
 

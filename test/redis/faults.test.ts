@@ -57,7 +57,7 @@ class Worker {
     child.on('exit', (code, signal) => {
       if (signal !== 'SIGKILL' && code !== 0) this.deaths.push(`process ${child.pid} ended by itself, with ${code ?? signal}`)
     })
-    this.opened = once(child.stdout!, 'data')
+    this.opened = Promise.race([once(child.stdout!, 'data'), once(child, 'exit')])
     this.opened.catch(() => {})
     this.child = child
   }
@@ -82,6 +82,8 @@ class Worker {
   /** Resolves to true when it has given back all that it had, and gone. */
   async finish(): Promise<boolean> {
     const timer = setTimeout(() => this.signal('SIGKILL'), LAST_MS)
+    // One that has only just been started does not listen yet.
+    await this.opened
     await this.ended(() => this.signal('SIGTERM'))
     clearTimeout(timer)
     return this.child.exitCode === 0

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What inspect() shows of a space on Redis.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { LockSpace } from 'holdfast'
 import { redisBackend } from 'holdfast/redis'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -48,6 +51,48 @@ test('The error of a request that has timed out names who stood in its way, on w
   expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', holders: [{ name: 'the long one', owner: { pid: process.pid } }] })
   expect(await other.blockers({ read: '/a' })).toMatchObject([{ write: ['/a'], token: String(lease.token) }])
   await lease.release()
+})
+
+/** A process that holds `/held` and waits for `/busy`; killed at the end. */
+async function aHolder(space: string): Promise<number> {
+  const program = `
+    import { connect } from 'holdfast'
+    const locks = await connect('redis://127.0.0.1:${server.port}?space=${space}')
+    await locks.write('/held')
+    console.log('holds')
+    await locks.write('/busy')`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: resolve(import.meta.dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  return child.pid!
+}
+
+test('A holder whose process stands still shows as suspended until its lease runs out, and as held when it goes on in time', async () => {
+  const space = aSpace()
+  const locks = await openSpace(server.port, 'redis', { space, lease: 4_000 })
+  const busy = await locks.write('/busy')
+  const pid = await aHolder(space)
+  const states = async (): Promise<string[]> => {
+    const { holders, waiters } = await locks.inspect()
+    return [...holders, ...waiters].map(({ owner, write, state }) => `${owner.pid === pid ? 'it' : 'this'} ${write} ${state}`).sort()
+  }
+  const becomes = async (...wanted: string[]): Promise<void> => {
+    for (let seen: string[]; ; ) {
+      seen = await states()
+      if (seen.join() === wanted.join()) return
+      expect(seen.join()).toMatch(/^it/)
+      await new Promise((done) => setTimeout(done, 10))
+    }
+  }
+  await becomes('it /busy waiting', 'it /held held', 'this /busy held')
+  process.kill(pid, 'SIGSTOP')
+  await becomes('it /busy waiting', 'it /held suspended', 'this /busy held')
+  process.kill(pid, 'SIGCONT')
+  await becomes('it /busy waiting', 'it /held held', 'this /busy held')
+  await busy.release()
 })
 
 test('since is when it was granted, by the clock of the server', async () => {

@@ -128,7 +128,7 @@ export class ScriptedSpace {
     for (let last = ''; ; ) {
       const [next, requests, sessions] = (await this.run('inspect', this.lease, last, `${page}`)) as [string, string[], string[]]
       for (let i = 0; i < requests.length; i += 2) records.set(requests[i]!, requests[i + 1]!)
-      for (let i = 0; i < sessions.length; i += 2) owners.set(sessions[i]!, sessions[i + 1]!)
+      for (let i = 0; i < sessions.length; i += 3) owners.set(sessions[i]!, sessions[i + 1]!)
       if (next === '') return { records, owners }
       last = next
     }

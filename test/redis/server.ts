@@ -98,9 +98,14 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-async function launch(port: number, dir: string, args: readonly string[]): Promise<ChildProcess> {
+function launch(port: number, dir: string, args: readonly string[]): Promise<ChildProcess> {
   const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
-  const [command, ...rest] = [...leash, 'redis-server', ...own, ...args]
+  return launchWith([...own, ...args], /Ready to accept connections/)
+}
+
+/** A process that is gone when this one is. Resolves when it has printed that it is ready. */
+export async function launchWith(args: readonly string[], ready: RegExp): Promise<ChildProcess> {
+  const [command, ...rest] = [...leash, 'redis-server', ...args]
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   child.once('exit', () => running.delete(child))
@@ -108,7 +113,7 @@ async function launch(port: number, dir: string, args: readonly string[]): Promi
     let printed = ''
     const listen = (chunk: Buffer): void => {
       printed += chunk.toString()
-      if (!/Ready to accept connections/.test(printed)) return
+      if (!ready.test(printed)) return
       child.stdout!.off('data', listen).resume()
       resolve()
     }
@@ -120,7 +125,8 @@ async function launch(port: number, dir: string, args: readonly string[]): Promi
   return child
 }
 
-async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+/** Asks it to end, and kills it if it does not listen. */
+export async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
   child.kill(signal)

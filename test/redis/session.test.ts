@@ -116,6 +116,30 @@ describe.each(LIBRARIES)('With the client library %s', (library) => {
   })
 })
 
+describe.each(LIBRARIES)('Many requests to a server that does not know a script, by %s,', (library) => {
+  test('send it once, and are served in their order', async () => {
+    const server = await aServer()
+    const locks = await openSpace(server.port, library, { space: aSpace() })
+    const harm = await operator(server.port)
+    const first = await locks.write('/a')
+    await harm.script('FLUSH')
+    await harm.config('RESETSTAT')
+    const line = Promise.all(Array.from({ length: 300 }, () => locks.read('/a')))
+    line.catch(() => {})
+    while ((await locks.inspect()).waiters.length < 300);
+    const calls = /cmdstat_eval:calls=(\d+)/.exec(await harm.info('commandstats'))?.[1]
+    // One for these, one to inspect, and one for a heartbeat that may come in between.
+    expect(Number(calls)).toBeLessThan(4)
+    await first.release()
+    const tokens: bigint[] = []
+    for (const lease of await line) {
+      tokens.push(lease.token)
+      await lease.release()
+    }
+    expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)))
+  })
+})
+
 test('A request whose answer is lost with the connection is granted all the same, once', async () => {
   const server = await aServer()
   const space = aSpace()

@@ -60,6 +60,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
     this.keeper.close()
     this.asking_.stop()
     this.tidying.stop()
+    this.link.end()
   }
 
   tryAcquire(claims: Claims, name: string | undefined): Promise<Lease | null> {
@@ -113,7 +114,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
 
   /** @internal */
   grant(request: Request, session: Session, token: string): void {
-    const lease = new RedisLease(this, session, request.id, request.claims, request.name, token)
+    const lease = new RedisLease(this, session, request, token)
     this.leases.add(lease)
     if (this.keeper.isDown) lease.suspend(true)
     request.resolve(lease)

@@ -65,6 +65,14 @@ export async function checkServer(connection: Connection, { hash, checks, coldSt
       'it has replicas and no min-replicas-to-write: a failover can give a lock away that is held. Tokens still rise.',
     )
   }
+  if (connection.staysBehind) {
+    const advice = 'turn on failoverDetector'
+    warn(
+      'HOLDFAST_REDIS_FAILOVER',
+      connection.place,
+      `after a failover, this client may go on with the former primary for long; ${advice}.`,
+    )
+  }
   if (info.get('aof_enabled') === '0' && save === '' && !coldStartGrace) {
     const advice = 'turn on appendonly, or use coldStartGrace'
     warn(
@@ -90,6 +98,11 @@ async function infoOf(connection: Connection, hash: string): Promise<ReadonlyMap
   } catch (error) {
     if (!isRefusal(error)) throw error
   }
+  return parseInfo(text)
+}
+
+/** The lines of INFO by name. */
+export function parseInfo(text: string): ReadonlyMap<string, string> {
   const lines = text.split('\r\n').filter((line) => line.includes(':'))
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
 }
@@ -100,7 +113,8 @@ function configured(answer: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-function checkVersion(info: ReadonlyMap<string, string>, place: string): void {
+/** @throws LockError `LOCK_UNSUPPORTED` for a server that is too old; one that does not say how old it is may pass. */
+export function checkVersion(info: ReadonlyMap<string, string>, place: string): void {
   const version = info.get('redis_version')
   if (version === undefined) return
   const [major = 0, minor = 0] = version.split('.').map(Number)

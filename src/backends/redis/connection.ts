@@ -62,6 +62,8 @@ export interface Connection {
   readonly keyPrefix: string
   /** Host and port, for messages. */
   readonly place: string
+  /** After a failover it may go on at the former primary for long, without a word. */
+  readonly staysBehind: boolean
   /** False when it is known that nothing can be sent now. */
   readonly up: boolean
   /** The connection is there (again), and what is subscribed to is subscribed to. Set by the user of the connection. */

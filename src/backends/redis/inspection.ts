@@ -3,13 +3,21 @@
 import { type Holder, type Inspection, inspectionOf, type Owner } from '../../core/inspection.ts'
 import { MODES } from '../../core/mode.ts'
 import type { Link } from './link.ts'
+import { beatEveryMs } from './session.ts'
 
 const PAGE = 500
+/** In heartbeats: a session that is not heard of for longer is stopped, cut off, or busy. */
+const LATE_AFTER = 1.5
 const NOBODY: Owner = { pid: 0, thread: 0, host: 'unknown', command: 'unknown' }
 
 interface Seen {
   readonly stamp: string
   readonly holder: Holder
+}
+
+interface Session {
+  readonly owner: Owner
+  readonly late: boolean
 }
 
 /**
@@ -24,12 +32,15 @@ export async function inspect(
 ): Promise<Inspection> {
   // By id: a request that changes while the pages are read may be on two of them.
   const seen = new Map<string, Seen>()
+  const leaseUs = Number(link.leaseUs)
+  const lateUs = leaseUs - LATE_AFTER * beatEveryMs(leaseUs / 1_000) * 1_000
   for (let after = ''; ; ) {
     const answer = (await link.ask('inspect', link.leaseUs, after, String(PAGE))) as [string, readonly string[], readonly string[]]
-    const [last, requests, sessions] = answer
-    const owners = new Map<string, Owner>()
-    for (let i = 0; i + 1 < sessions.length; i += 2) owners.set(sessions[i]!, parseOwner(sessions[i + 1]!))
-    for (let i = 0; i + 1 < requests.length; i += 2) seen.set(requests[i]!, read(requests[i]!, requests[i + 1]!, owners, shownAs))
+    const [last, requests, owners] = answer
+    const sessions = new Map<string, Session>()
+    for (let i = 0; i + 2 < owners.length; i += 3)
+      sessions.set(owners[i]!, { owner: parseOwner(owners[i + 1]!), late: Number(owners[i + 2]) < lateUs })
+    for (let i = 0; i + 1 < requests.length; i += 2) seen.set(requests[i]!, read(requests[i]!, requests[i + 1]!, sessions, shownAs))
     if (last === '' || quick) break
     after = last
   }
@@ -40,21 +51,22 @@ export async function inspect(
 }
 
 /** A record as space.lua keeps it: state, stamp, session, modes, what is open, name, nodes. */
-function read(id: string, record: string, owners: ReadonlyMap<string, Owner>, shownAs: (id: string) => string | undefined): Seen {
+function read(id: string, record: string, sessions: ReadonlyMap<string, Session>, shownAs: (id: string) => string | undefined): Seen {
   const stamp = record.slice(1, 17)
   const [session = '', modes = '', , name = '', ...keys] = record.slice(17).split('\0')
+  const { owner, late } = sessions.get(session) ?? { owner: NOBODY, late: false }
   const granted = record.startsWith('+')
   const claims = keys.map((key, i) => ({ key, mode: MODES[Number(modes[i]) - 1]! }))
   const holder: Holder = {
     id: (granted ? undefined : shownAs(id)) ?? id,
-    state: granted ? 'held' : 'waiting',
+    state: !granted ? 'waiting' : late ? 'suspended' : 'held',
     read: claims.filter(({ mode }) => mode === 'S' || mode === 'SIX').map(({ key }) => key),
     write: claims.filter(({ mode }) => mode === 'X').map(({ key }) => key),
     claims,
     since: new Date(Number(stamp) / 1_000).toISOString(),
     token: granted ? BigInt(stamp).toString() : null,
     name: name === '' ? null : name,
-    owner: owners.get(session) ?? NOBODY,
+    owner,
   }
   return { stamp, holder }
 }

@@ -14,6 +14,8 @@ interface Options {
   readonly port?: number
   readonly path?: string
   readonly name?: string
+  readonly sentinels?: readonly unknown[] | null
+  readonly failoverDetector?: boolean
 }
 
 /** @param ours the client was made for us, and is closed with the connection. */
@@ -80,6 +82,7 @@ function channels(client: IoredisClient): Map<string, (message: string) => void>
 class IoredisConnection implements Connection {
   readonly keyPrefix: string
   readonly place: string
+  readonly staysBehind: boolean
   onUp: () => void = () => {}
   onDown: () => void = () => {}
   private readonly client: IoredisClient
@@ -94,9 +97,10 @@ class IoredisConnection implements Connection {
     this.subscriber = subscriber
     this.ours = ours
     this.subscriberIsOurs = subscriberIsOurs
-    const { keyPrefix = '', host = 'localhost', port = 6379, path, name } = optionsOf(client)
+    const { keyPrefix = '', host = 'localhost', port = 6379, path, name, sentinels, failoverDetector = false } = optionsOf(client)
     this.keyPrefix = keyPrefix
     this.place = isCluster(client) ? 'the cluster' : (name ?? path ?? `${host}:${port}`)
+    this.staysBehind = Boolean(sentinels?.length) && !failoverDetector
     for (const one of new Set([client, subscriber])) this.stops.push(listenTo(one, 'ready', () => this.ready()))
     for (const event of DOWN) this.stops.push(listenTo(client, event, () => this.onDown()))
   }

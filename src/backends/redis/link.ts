@@ -18,9 +18,13 @@ export class Link {
   /** The lease of the space in µs, as the scripts want it. */
   readonly leaseUs: string
   private readonly answerMs: number
+  private clearing = false
+  /** Scripts that are on their way to a server that did not know them. */
+  private readonly loading = new Set<ScriptName>()
   private holding = 0
   private awake = true
   private dozing: NodeJS.Timeout | null = null
+  private ended = false
   private readonly heads: Readonly<Record<ScriptName, readonly string[]>>
 
   constructor(connection: Connection, hash: string, leaseMs: number) {
@@ -42,14 +46,22 @@ export class Link {
   run(name: ScriptName, ...args: readonly string[]): Promise<unknown> {
     const command = this.heads[name].concat(args)
     this.hold()
-    return this.connection.send(command, this.hash).then(this.answered, (error: unknown) => {
-      this.drop()
-      // The server was started anew, or told to forget its scripts.
-      if (!repliedWith(error, 'NOSCRIPT')) throw error
-      command[0] = 'EVAL'
-      command[1] = SCRIPTS[name].source
-      return this.connection.send(command, this.hash)
-    })
+    return this.connection.send(command, this.hash).then(this.answered, (error: unknown) => this.failed(name, command, error))
+  }
+
+  /**
+   * Goes before a release for which somebody is known to wait. A server writes to the client first that was the last to get something to be
+   * written in a round of its event loop: the next holder, if the releaser has got the answer to this question before. Whoever is written to
+   * first is woken first, and where processes outnumber cores, the other waits for its turn.
+   */
+  clearTheWay(): void {
+    // One is enough for all that goes out with it.
+    if (this.clearing) return
+    this.clearing = true
+    const done = (): void => {
+      this.clearing = false
+    }
+    this.connection.send(['ZCARD', `${this.hash}:todo`], this.hash).then(done, done)
   }
 
   /** As {@link run}, but does not wait for ever. */
@@ -68,7 +80,13 @@ export class Link {
   drop(): void {
     this.holding--
     // Not at once: the next command is often close behind.
-    if (this.holding === 0) this.dozing ??= setTimeout(this.doze, DOZE_AFTER_MS).unref()
+    if (this.holding === 0 && !this.ended) this.dozing ??= setTimeout(this.doze, DOZE_AFTER_MS).unref()
+  }
+
+  /** Whether the program stays alive is no more its business: another may use the connection. */
+  end(): void {
+    this.ended = true
+    if (this.dozing !== null) clearTimeout(this.dozing)
   }
 
   async timely<Result>(promise: Promise<Result>): Promise<Result> {
@@ -78,6 +96,30 @@ export class Link {
   private readonly answered = (answer: unknown): unknown => {
     this.drop()
     return answer
+  }
+
+  /** The server may have been started anew, or told to forget its scripts. */
+  private async failed(name: ScriptName, command: readonly string[], error: unknown): Promise<unknown> {
+    try {
+      if (!repliedWith(error, 'NOSCRIPT')) throw error
+      // Of many that come back, the first takes the source along. The others go behind it, in their order, and find it there.
+      if (!this.loading.has(name)) return await this.load(name, command)
+      return await this.connection.send(command, this.hash).catch((again: unknown) => {
+        if (!repliedWith(again, 'NOSCRIPT')) throw again
+        return this.load(name, command)
+      })
+    } finally {
+      this.drop()
+    }
+  }
+
+  private async load(name: ScriptName, command: readonly string[]): Promise<unknown> {
+    this.loading.add(name)
+    try {
+      return await this.connection.send(['EVAL', SCRIPTS[name].source, ...command.slice(2)], this.hash)
+    } finally {
+      this.loading.delete(name)
+    }
   }
 
   private readonly doze = (): void => {

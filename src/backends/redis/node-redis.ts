@@ -70,6 +70,7 @@ export async function openNodeRedis(to: Endpoint): Promise<Connection> {
 class NodeRedisConnection implements Connection {
   readonly keyPrefix = ''
   readonly place: string
+  readonly staysBehind = false
   onUp: () => void = () => {}
   onDown: () => void = () => {}
   private readonly client: NodeRedisClient

@@ -3,6 +3,7 @@
 import type { Claims } from '../../core/claims.ts'
 import { declareNoPromise, Lease } from '../../core/lease.ts'
 import { bootNow } from '../../native/clock.ts'
+import type { Request } from './requests.ts'
 import type { Session } from './session.ts'
 
 /** What a lease asks of its backend. */
@@ -16,15 +17,18 @@ export class RedisLease extends Lease {
   readonly id: string
   /** @internal */
   readonly session: Session
+  /** @internal Its request stood in the line: others may stand behind it. */
+  readonly waited: boolean
   private readonly landlord: Landlord
   /** µs of the server's clock, in decimal. */
   private readonly stamp: string
 
-  constructor(landlord: Landlord, session: Session, id: string, claims: Claims, name: string | undefined, stamp: string) {
+  constructor(landlord: Landlord, session: Session, { id, claims, name, inLineSince }: Request, stamp: string) {
     super(claims, name)
     this.landlord = landlord
     this.session = session
     this.id = id
+    this.waited = inLineSince !== 0
     this.stamp = stamp
   }
 

@@ -32,9 +32,10 @@ export class Returns {
 
   /** Resolves when the server has answered; nothing to wait for where it cannot be reached. */
   release(lease: RedisLease, { modes, fields }: Encoded): Promise<void> | undefined {
-    const { id, session } = lease
+    const { id, session, waited } = lease
     this.weakenings.get(lease)?.resolve()
     this.weakenings.delete(lease)
+    if (waited && this.keeper.open) this.link.clearTheWay()
     return this.give(session, id, [session.id, id, this.link.leaseUs, modes, `r${id}`, ...fields])
   }
 

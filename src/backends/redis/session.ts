@@ -53,6 +53,11 @@ export class OtherPolicy extends Error {
 const IDS_PER_BEAT = 500
 /** However long the lease is: a connection that hangs is to be noticed. */
 const LONGEST_BEAT_MS = 4_000
+/** How often a session is heard of, in milliseconds, while all is well. */
+export function beatEveryMs(leaseMs: number): number {
+  return Math.min(LONGEST_BEAT_MS, leaseMs / 3)
+}
+
 const MARGIN = 0.05
 const LEAST_MARGIN_MS = 50
 
@@ -99,7 +104,7 @@ export class SessionKeeper {
     const { connection } = this.link
     connection.onUp = () => this.up()
     connection.onDown = () => this.cut()
-    this.beats = setInterval(() => this.beat(), Math.min(LONGEST_BEAT_MS, this.policy.leaseMs / 3))
+    this.beats = setInterval(() => this.beat(), beatEveryMs(this.policy.leaseMs))
     this.beats.unref()
     await this.attempt()
     if (!this.open) throw silent(connection.place, this.policy.leaseMs)

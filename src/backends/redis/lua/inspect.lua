@@ -2,25 +2,27 @@
 -- Requests of living sessions, page by page, and who owns the sessions.
 -- KEYS    those of space.lua
 -- ARGV    1 lease (µs) · 2 the last entry of the page before, or '' · 3 how many
--- Answer  {last entry, or '' at the end, {id, record, …}, {session, owner, …}}; for a record see parse in space.lua
+-- Answer  {last entry, or '' at the end, {id, record, …}, {session, owner, µs until it expires, …}}; for a record see parse in space.lua
 --@include space.lua
 start(tonumber(ARGV[1]))
 local entries = call('ZRANGEBYLEX', owned, ARGV[2] == '' and '-' or '(' .. ARGV[2], '+', 'LIMIT', '0', ARGV[3])
 local requests, owners, seen = {}, {}, {}
 
--- The owner of a session that is alive, else false.
-local function owner_of(session)
+-- How much longer a session lives if it is not heard of; nothing when it is dead.
+local function left_of(session)
   local record = call('HGET', hash, '@' .. session)
-  return record and tonumber(sub(record, 1, 16)) > now and (call('HGET', hash, 'i' .. session) or '')
+  local left = record and tonumber(sub(record, 1, 16)) - now or 0
+  return left > 0 and left
 end
 
 for _, entry in ipairs(entries) do
   local stop = find(entry, '\0', 1, true)
   local session = stop and sub(entry, 1, stop - 1)
   if session and seen[session] == nil then
-    seen[session] = owner_of(session)
+    seen[session] = left_of(session)
     if seen[session] then
       owners[#owners + 1] = session
+      owners[#owners + 1] = call('HGET', hash, 'i' .. session) or ''
       owners[#owners + 1] = seen[session]
     end
   end
