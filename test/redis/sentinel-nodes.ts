@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { TcpProxy } from './proxy.ts'
+import { TcpProxy } from '../support/proxy.ts'
 import { end, freePort, launchWith, type RedisServer, startRedis } from './server.ts'
 
 export interface WatchedPair {

@@ -4,6 +4,7 @@ import { isLockError, LockError } from '../../core/errors.ts'
 import { asLockError } from './failures.ts'
 import type { PlaceSettings } from './options.ts'
 import { ConnectionLost, SessionEnded } from './wire/errors.ts'
+import { KeepAlive } from './wire/patience.ts'
 import { ZooKeeperSession } from './wire/session.ts'
 
 /** Who depends on the session. None of these may throw. */
@@ -27,6 +28,8 @@ export class SessionKeeper {
   private back: (() => void)[] = []
   private closed = false
   private holding = 0
+  /** For as long as somebody waits, also between two sessions. */
+  private readonly life = new KeepAlive()
   private dozing: NodeJS.Timeout | null = null
 
   /** @param prepare makes a new session ready for use, before anybody else has it. */
@@ -80,6 +83,7 @@ export class SessionKeeper {
   /** Somebody waits for the servers: the program stays alive until {@link drop}. */
   hold(): void {
     if (this.holding++ > 0) return
+    this.life.set(true)
     this.current?.keepAlive(true)
   }
 
@@ -96,16 +100,40 @@ export class SessionKeeper {
     this.current = null
     this.wake()
     await session?.close()
+    this.life.end()
   }
 
   private async open(): Promise<ZooKeeperSession> {
-    const { servers, leaseMs, auth, connectTimeoutMs } = this.settings
-    const until = performance.now() + connectTimeoutMs
+    const until = performance.now() + this.settings.connectTimeoutMs
+    this.hold()
+    try {
+      for (;;) {
+        try {
+          return await this.begin(until)
+        } catch (error) {
+          if (!(error instanceof SessionEnded)) throw error
+          // The servers were so slow that it ran out at once: another one, as long as there is time.
+          if (this.closed || performance.now() >= until) throw new ConnectionLost(error.message, { cause: error })
+        }
+      }
+    } finally {
+      this.drop()
+    }
+  }
+
+  /** Rejects with SessionEnded when it was over before it was of use. */
+  private async begin(until: number): Promise<ZooKeeperSession> {
+    const { servers, leaseMs, auth } = this.settings
     let session: ZooKeeperSession | null = null
+    let fail = (_why: SessionEnded): void => {}
+    const over = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    over.catch(() => {})
     const mine = <Result>(react: (known: ZooKeeperSession) => Result): Result | undefined =>
       session !== null && this.current === session ? react(session) : undefined
     session = await ZooKeeperSession.open(
-      { servers, auth, timeoutMs: leaseMs, openWithinMs: connectTimeoutMs },
+      { servers, auth, timeoutMs: leaseMs, openWithinMs: Math.max(1, until - performance.now()) },
       {
         suspended: () => void mine(() => this.dependents.suspended()),
         resumed: () => {
@@ -114,22 +142,24 @@ export class SessionKeeper {
         },
         renewed: () => void mine((known) => this.dependents.renewed(known)),
         ended: (why) => {
+          fail(why)
           this.wake()
           mine((known) => this.ended(known, why))
         },
       },
     )
     try {
-      await this.enter(session, until)
+      // What was asked for when it ended may be answered much later.
+      await Promise.race([this.enter(session, until), over])
     } catch (error) {
       void session.close()
-      throw error instanceof SessionEnded ? new ConnectionLost(error.message, { cause: error }) : error
+      throw error
     }
     if (this.closed) {
       await session.close()
       throw new LockError('LOCK_CLOSED', 'The lock space is closed.')
     }
-    if (session.ended) throw new ConnectionLost('the session ended as soon as it had begun')
+    if (session.ended) throw new SessionEnded('it ended as soon as it had begun')
     this.current = session
     session.keepAlive(this.holding > 0)
     return session
@@ -171,7 +201,9 @@ export class SessionKeeper {
 
   private readonly doze = (): void => {
     this.dozing = null
-    if (this.holding === 0) this.current?.keepAlive(false)
+    if (this.holding > 0) return
+    this.life.set(false)
+    this.current?.keepAlive(false)
   }
 }
 
