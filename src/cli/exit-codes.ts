@@ -22,6 +22,8 @@ export const EXIT = {
   lost: 76,
   /** No permission. */
   denied: 77,
+  /** A check of `holdfast verify` failed. */
+  failed: 78,
   /** The command was found and cannot be run. */
   notExecutable: 126,
   notFound: 127,

@@ -41,11 +41,17 @@ export function ignoreClosedPipes(): void {
   }
 }
 
-/** Warnings of Node look like ours; the one about long waits is left out, as the command line has its own line about that. */
-export function takeOverWarnings(): void {
+type Warning = Error & { readonly code?: string }
+
+/**
+ * Warnings of Node look like ours.
+ *
+ * @param isSaidElsewhere leaves some out. Default: the one about long waits, about which the command line has its own line.
+ */
+export function takeOverWarnings(isSaidElsewhere = ({ code }: Warning): boolean => code === 'HOLDFAST_LONG_WAIT'): void {
   process.removeAllListeners('warning')
-  process.on('warning', (warning: Error & { code?: string }) => {
-    if (warning.code !== 'HOLDFAST_LONG_WAIT') say(`warning: ${warning.message}`)
+  process.on('warning', (warning: Warning) => {
+    if (!isSaidElsewhere(warning)) say(`warning: ${warning.message}`)
   })
 }
 

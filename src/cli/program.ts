@@ -41,6 +41,7 @@ export function buildProgram(words: readonly string[], ended: (exitCode: number)
   addRun(context)
   addStatus(context)
   addWait(context)
+  addVerify(context)
   addH5(context)
   addCompletion(context)
   return program
@@ -130,6 +131,19 @@ function addWait(context: Context): void {
     })
 }
 
+function addVerify(context: Context): void {
+  subcommand(context, 'verify')
+    .summary('prove that locks hold here, and find what can break them')
+    .description('Tries locks between threads and processes of this machine, and looks at what can break them: file system, server, clock.')
+    .addOption(onOption())
+    .option('--json', 'print it as data')
+    .addHelpText('after', VERIFY_HELP)
+    .action(async (options: { on?: string; json?: boolean }) => {
+      const { verify } = await import('./verify.ts')
+      context.ended(await verify(options))
+    })
+}
+
 function addH5(context: Context): void {
   subcommand(context, 'h5')
     .summary('restore HDF5 files whose writer died')
@@ -169,6 +183,7 @@ Examples:
   holdfast run --read /atlas --write /mouse-7 -- make  several paths, all or nothing
   holdfast status                                      who holds, who waits
   holdfast wait /mouse-7 && echo free
+  holdfast verify                                      do locks hold on this machine?
   holdfast h5 recover mouse-7.h5                       after a writer was killed
 
 Environment:
@@ -211,6 +226,18 @@ Examples:
 Exit codes:
   0   it was free
   ${EXIT.busy}  it was not, in the time given`
+
+const VERIFY_HELP = `
+It takes some seconds, and works in a tree of its own beside all paths: nobody who uses the locks has to wait for it.
+
+Examples:
+  holdfast verify
+  holdfast verify --on redis://lab.example
+  holdfast verify --json | jq '.checks[] | select(.outcome != "ok")'
+
+Exit codes:
+  0   locks hold here; there may be warnings
+  ${EXIT.failed}  a check failed: do not rely on them before that is put right`
 
 const H5_HELP = `
 Opening a file through Holdfast does the same by itself. This is for files that go to somebody else. A file that is

@@ -29,6 +29,8 @@ describe('The completion script for bash', () => {
     ['holdfast --v', ['--version']],
     ['holdfast run --t', ['--timeout']],
     ['holdfast status --j', ['--json']],
+    ['holdfast ver', ['verify']],
+    ['holdfast verify --on m', ['memory:']],
     ['holdfast run --on ', ['file:', 'memory:']],
     ['holdfast run --on=m', ['memory:']],
     ['holdfast run --on file:/us', ['/usr']],
@@ -72,7 +74,7 @@ describe('The completion scripts for zsh and fish', () => {
       expect(zsh).toContain(`'*${option}[`)
       expect(fish).toContain(`-l ${option.slice(2)} `)
     }
-    for (const command of ['run', 'status', 'wait', 'h5', 'completion']) {
+    for (const command of ['run', 'status', 'wait', 'verify', 'h5', 'completion']) {
       expect(zsh).toContain(`'${command}:`)
       expect(fish).toContain(`-a ${command} `)
     }
