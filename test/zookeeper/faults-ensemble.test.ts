@@ -160,7 +160,7 @@ describe('In an ensemble', () => {
   )
 })
 
-const SECONDS = scaled(10, 6)
+const SECONDS = scaled(8, 6)
 const WORKERS = 4
 const LEASE_MS = 2_000
 

@@ -122,6 +122,11 @@ export class Connection {
     this.end(new ConnectionLost(why))
   }
 
+  /** Whoever waits for an answer is told this instead. The connection stays. */
+  forsake(why: unknown): void {
+    for (const { reject } of [...this.pending, ...[...this.special.values()].flat()]) reject(why)
+  }
+
   private lineOf(xid: number): Pending[] {
     if (xid > 0) return this.pending
     let line = this.special.get(xid)

@@ -118,6 +118,7 @@ export class ZooKeeperSession {
     )
     try {
       await session.attach(connection)
+      if (!session.connected) throw new ConnectionLost('the server hung up')
       session.begun = true
       return session
     } catch (error) {
@@ -304,7 +305,10 @@ export class ZooKeeperSession {
     const { connection } = this
     this.connection = null
     // A server that hears of it lets go of what we had at once; when our own clock has ended it, there may still be one that does.
-    if (connection !== null) this.farewell = sayFarewell(connection)
+    if (connection !== null) {
+      connection.forsake(why)
+      this.farewell = sayFarewell(connection)
+    }
     if (this.begun) this.listener.ended(why)
   }
 }
