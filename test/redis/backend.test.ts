@@ -63,6 +63,8 @@ describe.each(LIBRARIES)('With the client library %s', (library) => {
       sent = []
       return all
     }
+    // The server learns the scripts when they are first used.
+    for (const locks of [one, two]) await (await locks.write('/a')).release()
     const first = await one.write('/a')
     const waiting = [two.write('/a'), two.write('/a')]
     while ((await one.inspect()).waiters.length < 2);
