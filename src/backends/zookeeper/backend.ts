@@ -9,6 +9,7 @@ import { type Lease, LeaseList } from '../../core/lease.ts'
 import { type Granted, type Office, Request } from './asking.ts'
 import { Audit } from './audit.ts'
 import { asLockError } from './failures.ts'
+import { identityOf } from './identity.ts'
 import { inspect } from './inspection.ts'
 import { type Dependents, SessionKeeper } from './keeper.ts'
 import { Layout } from './layout.ts'
@@ -18,7 +19,7 @@ import { writeRecord } from './record.ts'
 import { Space } from './space.ts'
 import { ConnectionLost } from './wire/errors.ts'
 import { create, remove } from './wire/operations.ts'
-import type { ZooKeeperSession } from './wire/session.ts'
+import { SURE_PART, type ZooKeeperSession } from './wire/session.ts'
 import { type Landlord, ZooKeeperLease } from './zookeeper-lease.ts'
 
 const SUPPORTS: Supports = {
@@ -83,6 +84,14 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
     } finally {
       keeper.drop()
     }
+  }
+
+  identity(): Promise<string> {
+    return identityOf(this.keeper, this.layout)
+  }
+
+  get graceMs(): number {
+    return Math.ceil((this.keeper.current?.timeoutMs ?? this.settings.leaseMs) * (1 - SURE_PART))
   }
 
   async close(): Promise<void> {

@@ -44,7 +44,7 @@ export interface SessionListener {
 }
 
 /** Of the time-out: see the invariant; a little is left for clocks that run at different speeds. */
-const SURE_PART = 0.7
+export const SURE_PART = 0.7
 /** Of the time-out: a server that takes this long to greet is passed over. */
 const GREET_WITHIN = 1 / 5
 const LEAST_GREETING_MS = 200
