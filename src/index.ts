@@ -3,6 +3,7 @@
 import './diagnostics.ts'
 
 export { type MemoryOptions, memoryBackend } from './backends/memory.ts'
+export { type AgreedOptions, type Agreement, agreedBackend, agreementOf, type Candidate, type PassedOver } from './config/agreed.ts'
 export { connect } from './config/url.ts'
 export type { Backend, Preference, Supports, Wait } from './core/backend.ts'
 export type { Claim, Claims } from './core/claims.ts'

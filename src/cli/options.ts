@@ -34,7 +34,7 @@ export class Choice extends Option {
 }
 
 export function onOption(): Option {
-  return new Option('--on <url>', 'where the locks are: file:, file:DIRECTORY, memory: (default: $HOLDFAST_URL, else file:)')
+  return new Option('--on <url>', 'where the locks are: file:, file:DIRECTORY, redis://HOST … (default: as configured, else file:)')
 }
 
 export function readsOption(): Option {

@@ -187,10 +187,11 @@ Examples:
   holdfast h5 recover mouse-7.h5                       after a writer was killed
 
 Environment:
-  HOLDFAST_URL    where the locks are, when --on does not say
-  HOLDFAST_TOKEN  set for the command: the fencing token of its lock, a number that rises
-  HOLDFAST_DEBUG  show the stack of errors
-  NO_COLOR        no colours`
+  HOLDFAST_CONFIG  a configuration file that says where the locks are, when --on does not; or
+  HOLDFAST_URL     a URL. Without both, the nearest holdfast.config.yml, else kernel files
+  HOLDFAST_TOKEN   set for the command: the fencing token of its lock, a number that rises
+  HOLDFAST_DEBUG   show the stack of errors
+  NO_COLOR         no colours`
 
 const RUN_HELP = `
 PATH names what is locked, such as /mouse-7/session-3. It need not exist as a file. A PATH that does not start with "/" is

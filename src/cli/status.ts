@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Shows who holds and who waits.
+import { type Agreement, agreementOf } from '../config/agreement-shown.ts'
 import { connect } from '../config/url.ts'
-import { wantsColours } from './output.ts'
+import { printable, wantsColours } from './output.ts'
 import { statusTree } from './status-tree.ts'
 
 export interface StatusOptions {
@@ -13,12 +14,21 @@ export interface StatusOptions {
 export async function status({ on, json = false }: StatusOptions): Promise<number> {
   const locks = await connect(on)
   const seen = await locks.inspect()
+  const agreement = agreementOf(locks.backend)
   await locks.close()
   const { stdout } = process
-  if (json) stdout.write(`${JSON.stringify(seen, null, 2)}\n`)
+  if (json) stdout.write(`${JSON.stringify(agreement === null ? seen : { ...seen, agreement }, null, 2)}\n`)
   else {
     const width = stdout.isTTY ? stdout.columns : undefined
     stdout.write(statusTree(seen, { now: Date.now(), width, colours: wantsColours(stdout) }))
+    if (agreement !== null) stdout.write(agreementLines(agreement))
   }
   return 0
+}
+
+/** Which engine serves, and why not one before it. */
+function agreementLines({ engine, since, by, passedOver }: Agreement): string {
+  const serves = `On ${engine}, elected ${since} by ${by}.`
+  const others = passedOver.map(({ entry, why }) => `  passed over: ${entry}: ${why}`)
+  return `${[serves, ...others].map(printable).join('\n')}\n`
 }

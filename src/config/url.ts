@@ -5,11 +5,10 @@
 //     SCHEME ":" PLACE [ "?" NAME "=" VALUE { "&" NAME "=" VALUE } ]
 //
 // `%XX` stands for a byte of UTF-8 in PLACE and VALUE, so `?`, `#` and `%` in a name are written `%3F`, `%23` and `%25`; `+` is a plus.
-import { resolve } from 'node:path'
-import { memoryBackend } from '../backends/memory.ts'
 import type { Backend, Preference } from '../core/backend.ts'
 import { LockError } from '../core/errors.ts'
 import { LockSpace, type LockSpaceOptions } from '../lock-space.ts'
+import { openEngine } from './engine.ts'
 import { parseRedisUrl, type RedisUrl } from './redis-url.ts'
 import { bad, decoded, nearest, parameters, preference, quoted, unknown } from './url-syntax.ts'
 import { parseZooKeeperUrl, type ZooKeeperUrl } from './zookeeper-url.ts'
@@ -31,8 +30,9 @@ export interface FileUrl {
 
 export type EngineUrl = MemoryUrl | FileUrl | RedisUrl | ZooKeeperUrl
 
-/** The environment variable that `connect()` looks at when it is given no URL. */
+/** The environment variables that `connect()` looks at when it is given no URL: a URL, or the path of a configuration file. */
 export const URL_VARIABLE = 'HOLDFAST_URL'
+export const CONFIG_VARIABLE = 'HOLDFAST_CONFIG'
 /** Kernel files in the default directory. */
 export const DEFAULT_URL = 'file:'
 
@@ -49,19 +49,26 @@ const PARAMETERS = ['prefer'] as const
  * @param url `memory:`, `memory:NAME`, `file:`, `file:DIRECTORY`, `redis://USER:PASSWORD@HOST:PORT/DB` (`rediss:` by TLS), or
  * `zookeeper://USER:PASSWORD@HOST:PORT,HOST:PORT/ROOT`, with `?prefer=writers` if waiting writers go before waiting readers; Redis knows
  * `space`, `prefix`, `lease` (`10s`) and `db` beside it, ZooKeeper `lease`.
- * Without a URL the environment variable `HOLDFAST_URL` decides, and without that either, kernel files in the default directory (`file:`).
- * @throws LockError `CONFIG_INVALID`, saying what is wrong with the URL and where it came from; whatever the engine says otherwise.
+ * Without a URL the environment decides: `HOLDFAST_CONFIG`, the path of a configuration file, or `HOLDFAST_URL`; else the nearest
+ * `holdfast.config.yml` in the working directory or above it; and without any of these, kernel files in the default directory (`file:`).
+ * @throws LockError `CONFIG_INVALID`, saying what is wrong with the URL or the file and where; whatever the engine says otherwise.
  */
 export async function connect(url?: string, options?: LockSpaceOptions): Promise<LockSpace> {
-  return new LockSpace(await backendOf(configured(url)), options)
+  return new LockSpace(await configured(url), options)
 }
 
 /** The first source that says anything decides. They are asked in this order, and none is a fallback for another that is wrong. */
-function configured(given: string | undefined): EngineUrl {
-  if (given !== undefined) return parseUrl(given)
-  const variable = process.env[URL_VARIABLE]
-  if (variable !== undefined) return parsedFrom(variable, `The environment variable ${URL_VARIABLE}`)
-  return parseUrl(DEFAULT_URL)
+async function configured(given: string | undefined): Promise<Backend> {
+  if (given !== undefined) return openEngine(parseUrl(given))
+  const { [CONFIG_VARIABLE]: file, [URL_VARIABLE]: url } = process.env
+  if (file !== undefined && url !== undefined)
+    throw bad(`${CONFIG_VARIABLE} and ${URL_VARIABLE} are both in the environment, and may mean two places: unset one.`)
+  if (url !== undefined) return openEngine(parsedFrom(url, `The environment variable ${URL_VARIABLE}`))
+  const { nearestConfiguration } = await import('./config-file.ts')
+  const path = file ?? nearestConfiguration(process.cwd())
+  if (path === null) return openEngine(parseUrl(DEFAULT_URL))
+  const { openConfiguration } = await import('./configuration.ts')
+  return openConfiguration(path)
 }
 
 function parsedFrom(url: string, source: string): EngineUrl {
@@ -70,27 +77,6 @@ function parsedFrom(url: string, source: string): EngineUrl {
   } catch (error) {
     throw new LockError('CONFIG_INVALID', `${source} is wrong. ${(error as Error).message}`, { cause: error })
   }
-}
-
-async function backendOf(url: EngineUrl): Promise<Backend> {
-  if (url.scheme === 'redis' || url.scheme === 'rediss') return redis(url as RedisUrl)
-  if (url.scheme === 'zookeeper') return zookeeper(url as ZooKeeperUrl)
-  const prefer = url.prefer === undefined ? {} : { prefer: url.prefer }
-  if (url.scheme === 'memory') return memoryBackend(url.name === undefined ? prefer : { ...prefer, name: url.name })
-  const { directory } = url as FileUrl
-  const { fileBackend } = await import('../backends/file/index.ts')
-  return fileBackend(directory === undefined ? prefer : { ...prefer, directory: resolve(directory) })
-}
-
-async function redis({ scheme, ...place }: RedisUrl): Promise<Backend> {
-  const { connectRedis } = await import('../backends/redis/index.ts')
-  return connectRedis({ ...place, tls: scheme === 'rediss' })
-}
-
-async function zookeeper({ username, password, hosts, root, prefer, lease }: ZooKeeperUrl): Promise<Backend> {
-  const { zookeeperBackend } = await import('../backends/zookeeper/index.ts')
-  const auth = username === undefined ? [] : [{ scheme: 'digest', credentials: `${username}:${password}` }]
-  return zookeeperBackend({ servers: hosts, root, prefer, lease, auth })
 }
 
 /**

@@ -72,4 +72,14 @@ export interface Backend {
   inspect(options?: { readonly quick?: boolean }): Promise<Inspection>
   /** Frees what the engine needed. Called once, when no lease and no waiter is left. */
   close(): Promise<void>
+  /**
+   * A word that is kept inside the engine, with the space: it is the same for all who use the space there, stays when the engine is started anew,
+   * and is another one in every other engine, and in one that has lost its data. Asks the engine each time. Engines without it cannot take part in
+   * a fallback.
+   *
+   * @throws LockError `LOCK_UNAVAILABLE` when the engine cannot be reached (the promise rejects with it).
+   */
+  identity?(): Promise<string>
+  /** Milliseconds for which the engine may go on keeping a lease that was lost by its holder's own clock. Default 0. */
+  readonly graceMs?: number
 }

@@ -31,7 +31,7 @@ export class Program {
   private readonly readers = new Set<() => void>()
 
   constructor(file: string, words: readonly string[], { env, cwd }: StartOptions = {}) {
-    const { HOLDFAST_URL: _url, HOLDFAST_DEBUG: _debug, NO_COLOR: _colour, ...rest } = process.env
+    const { HOLDFAST_URL: _url, HOLDFAST_CONFIG: _config, HOLDFAST_DEBUG: _debug, NO_COLOR: _colour, ...rest } = process.env
     const child = spawn(file, words, { env: { ...rest, ...env }, cwd })
     this.child = child
     for (const name of ['stdout', 'stderr'] as const) {

@@ -13,6 +13,7 @@ import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { asLockError, isMissing } from './failures.ts'
 import { FileLease } from './file-lease.ts'
+import { identityOf } from './identity.ts'
 import { descendsFrom, processesWithLocks } from './kernel-holders.ts'
 import { locate } from './layout.ts'
 import { askMembers, Member, type MemberAnswer } from './members.ts'
@@ -181,6 +182,11 @@ export class FileBackend implements Backend, Taker {
     const speaking = new Set(holders.map((holder) => holder.owner.pid))
     const quiet = listed.filter(({ pid }) => silent.includes(pid) || (!known.has(pid) && !descendsFrom(speaking, pid)))
     return { ...inspectionOf(this.name, holders, waiters, this.prefer === 'writers'), silent: quiet }
+  }
+
+  async identity(): Promise<string> {
+    if (this.stale) this.openAnew()
+    return identityOf(this.parts.directory, this.parts.space)
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@
 //   space.lock    bytes that are locked: see space-lock.ts
 //   tokens.json   how high tokens may rise before somebody writes here again: see tokens.ts
 //   shards/       000 … fff, empty files whose bytes are locked: see layout.ts
+//   identity      a word of its own, once somebody asks for it: see identity.ts
 //   members/      a socket for each process that takes part, to be asked who holds what: see members.ts
 import * as fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -21,7 +22,7 @@ export function defaultDirectory(): string {
 }
 
 /** Not from os.userInfo(), which fails for users who have a number and no name, as is usual in containers. */
-function userNumber(): number {
+export function userNumber(): number {
   return process.geteuid?.() ?? 0
 }
 
@@ -228,7 +229,7 @@ export class LockDirectory {
 }
 
 /** /var/tmp is everybody's: what lies there under our name must be ours, and nobody else's. */
-function makePrivate(path: string): void {
+export function makePrivate(path: string): void {
   try {
     fs.mkdirSync(path, { mode: 0o700 })
   } catch (error) {
@@ -243,7 +244,7 @@ function makePrivate(path: string): void {
   }
 }
 
-function refuseNetworkFileSystem(path: string): void {
+export function refuseNetworkFileSystem(path: string): void {
   const name = NETWORK_FILE_SYSTEMS.get(fs.statfsSync(path).type)
   if (name === undefined) return
   throw new LockError(
@@ -254,7 +255,7 @@ function refuseNetworkFileSystem(path: string): void {
 }
 
 /** As `mkdir -p`. Node's own says ENOENT where a file system is mounted read-only. */
-function makeFolders(path: string): void {
+export function makeFolders(path: string): void {
   const make = (): void => {
     try {
       fs.mkdirSync(path)

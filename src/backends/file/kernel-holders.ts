@@ -8,23 +8,24 @@ import type { LockDirectory } from './directory.ts'
 
 /** Processes with an open shard file through which something is locked. Other users' processes are hidden from us, unless we are root. */
 export function processesWithLocks(directory: LockDirectory): Owner[] {
-  const shards = `${fs.realpathSync(directory.file('shards'))}/`
+  return processesThatLock(`${fs.realpathSync(directory.file('shards'))}/`, (info) => info.includes('lock:'))
+}
+
+/** Those with an open file whose path begins so and of which the kernel says this, proc(5), `fdinfo`. */
+export function processesThatLock(path: string, isLock: (info: string) => boolean): Owner[] {
   const found: Owner[] = []
   for (const entry of fs.readdirSync('/proc')) {
     const pid = Number(entry)
-    if (Number.isInteger(pid) && holdsLock(pid, shards)) found.push({ pid, thread: 0, host: owner().host, command: commandOf(pid) })
+    if (Number.isInteger(pid) && holdsLock(pid, path, isLock)) found.push({ pid, thread: 0, host: owner().host, command: commandOf(pid) })
   }
   return found
 }
 
-function holdsLock(pid: number, shards: string): boolean {
+function holdsLock(pid: number, path: string, isLock: (info: string) => boolean): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
       try {
-        return (
-          fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(shards) &&
-          fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').includes('lock:')
-        )
+        return fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(path) && isLock(fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))
       } catch {
         return false
       }

@@ -8,13 +8,14 @@ import { type Lease, LeaseList } from '../../core/lease.ts'
 import { Asking, type Grantor } from './asking.ts'
 import { audit, forgotten } from './audit.ts'
 import { asLockError } from './failures.ts'
+import { identityOf } from './identity.ts'
 import { inspect } from './inspection.ts'
 import { type Link, within } from './link.ts'
 import type { Policy, Settings } from './options.ts'
 import { type Landlord, RedisLease } from './redis-lease.ts'
 import { type Encoded, encode, Request } from './requests.ts'
 import { Returns } from './returns.ts'
-import { type Dependents, type Session, SessionKeeper } from './session.ts'
+import { type Dependents, marginMs, type Session, SessionKeeper } from './session.ts'
 import { MORE, Tidying } from './tidying.ts'
 
 const SUPPORTS: Supports = {
@@ -35,6 +36,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
   readonly supports: Supports = SUPPORTS
   readonly prefer: Preference
   readonly leases: LeaseList = new LeaseList()
+  readonly graceMs: number
   private readonly link: Link
   private readonly keeper: SessionKeeper
   private readonly asking_: Asking
@@ -43,6 +45,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
 
   constructor(link: Link, policy: Policy, settings: Settings, graceMs: () => Promise<number>) {
     this.prefer = policy.prefer
+    this.graceMs = marginMs(policy.leaseMs)
     this.link = link
     this.keeper = new SessionKeeper(link, policy, this, graceMs)
     this.tidying = new Tidying(link, () => this.asking_.waiting > 0)
@@ -79,6 +82,10 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
     } catch (error) {
       throw asLockError(error, this.link.connection.place, this.link.hash)
     }
+  }
+
+  identity(): Promise<string> {
+    return identityOf(this.link)
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import { checkServer, coldStart } from './checks.ts'
 import { type Connection, connectionOf, type Endpoint } from './connection.ts'
 import { asLockError, isMissing, silent } from './failures.ts'
 import { Link, within } from './link.ts'
+import { loadClient } from './load-client.ts'
 import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Settings, settingsOf } from './options.ts'
 import { OtherPolicy } from './session.ts'
 
@@ -54,6 +55,7 @@ export async function connectRedis(place: RedisPlace): Promise<Backend> {
   // Several heartbeats, also where the space has a longer lease than is known yet.
   const silenceMs = Math.max(1_000, Math.min(DEFAULT_LEASE_MS, settings.leaseMs ?? DEFAULT_LEASE_MS))
   const endpoint: Endpoint = { host, port, path, tls, username, password, db, connectTimeoutMs: settings.connectTimeoutMs, silenceMs }
+  await loadClient()
   return open(await inTime(openClient(endpoint), path ?? `${host}:${port}`, settings), settings)
 }
 

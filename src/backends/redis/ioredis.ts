@@ -32,6 +32,11 @@ export async function ioredisConnection(client: IoredisClient, subscriber: Iored
   return new IoredisConnection(client, duplicate, ours, true)
 }
 
+/** So that loading is not counted as connecting. Rejects where the package is not installed. */
+export async function loadIoredis(): Promise<void> {
+  await import('ioredis')
+}
+
 /** A new client, connected. Rejects with the reason, where the client only says that the connection is closed. */
 export async function openIoredis(to: Endpoint): Promise<Connection> {
   const { Redis } = await import('ioredis')

@@ -37,6 +37,11 @@ export async function nodeRedisConnection(
   return new NodeRedisConnection(client, kind, duplicate, ours, true)
 }
 
+/** So that loading is not counted as connecting. Rejects where the package is not installed. */
+export async function loadNodeRedis(): Promise<void> {
+  await import('redis')
+}
+
 /** A new client, connected. Rejects as the client does. */
 export async function openNodeRedis(to: Endpoint): Promise<Connection> {
   const { createClient } = await import('redis')

@@ -61,6 +61,11 @@ export function beatEveryMs(leaseMs: number): number {
 const MARGIN = 0.05
 const LEAST_MARGIN_MS = 50
 
+/** Between a holder's deadline and the moment at which the server can end its session. */
+export function marginMs(leaseMs: number): number {
+  return Math.max(LEAST_MARGIN_MS, leaseMs * MARGIN)
+}
+
 export class SessionKeeper {
   current: Session | null = null
   /** Has a channel, and is not begun. */
@@ -86,7 +91,7 @@ export class SessionKeeper {
     this.dependents = dependents
     this.graceMs = graceMs
     const { leaseMs } = policy
-    this.usableNs = BigInt(Math.floor(leaseMs - Math.max(LEAST_MARGIN_MS, leaseMs * MARGIN))) * 1_000_000n
+    this.usableNs = BigInt(Math.floor(leaseMs - marginMs(leaseMs))) * 1_000_000n
   }
 
   /** Requests may be sent. */

@@ -10,6 +10,7 @@ import { type Granted, type Office, Request } from './asking.ts'
 import { Audit } from './audit.ts'
 import type { Entry } from './entry.ts'
 import { asLockError } from './failures.ts'
+import { identityOf } from './identity.ts'
 import { inspect } from './inspection.ts'
 import { type Dependents, SessionKeeper } from './keeper.ts'
 import { Layout } from './layout.ts'
@@ -92,6 +93,15 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
     } finally {
       keeper.drop()
     }
+  }
+
+  identity(): Promise<string> {
+    return identityOf(this.keeper, this.layout)
+  }
+
+  /** What was sent just before the loss may be heard of after it, and gives the session its whole time once more, rounded up to a tick. */
+  get graceMs(): number {
+    return Math.ceil((this.keeper.current?.timeoutMs ?? this.settings.leaseMs) * 1.5)
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// What a configuration file says, YAML or JSON. What is wrong is told with file, line, column and key; config.schema.json says the same to editors.
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
+import type { Preference } from '../core/backend.ts'
+import { isLockError, LockError } from '../core/errors.ts'
+import { type EngineUrl, parseUrl } from './url.ts'
+import { duration, listed, nearest, quoted } from './url-syntax.ts'
+
+export type Scope = 'network' | 'host'
+
+export interface EngineEntry {
+  readonly url: EngineUrl
+  /** Milliseconds; undefined where nothing is said. */
+  readonly timeoutMs: number | undefined
+}
+
+export interface Configuration {
+  /** Tried in this order; at least one. */
+  readonly engines: readonly EngineEntry[]
+  /** `host`: all users are on this host, and share the agreement folder. */
+  readonly scope: Scope
+  readonly space: string | undefined
+  readonly prefer: Preference | undefined
+  /** The agreement folder, as written. */
+  readonly agreement: string | undefined
+}
+
+export const KEYS = ['engines', 'scope', 'space', 'prefer', 'agreement'] as const
+export const ENTRY_KEYS = ['url', 'timeout'] as const
+export const SCOPES: readonly Scope[] = ['network', 'host']
+export const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
+/** Says to an editor which schema the file follows, in JSON, where there are no comments. */
+const SCHEMA_KEY = '$schema'
+const SHORTEST_TIMEOUT_MS = 50
+const LONGEST_TIMEOUT_MS = 60_000
+const LONGEST_SPACE = 100
+
+/**
+ * @param file its path, for messages.
+ * @throws LockError `CONFIG_INVALID`
+ */
+export function parseConfiguration(text: string, file: string): Configuration {
+  return new Reader(text, file).configuration()
+}
+
+class Reader {
+  private readonly text: string
+  private readonly file: string
+  private readonly lines = new LineCounter()
+
+  constructor(text: string, file: string) {
+    this.text = text
+    this.file = file
+  }
+
+  configuration(): Configuration {
+    const document = parseDocument(this.text, {
+      lineCounter: this.lines,
+      prettyErrors: false,
+      merge: false,
+      schema: 'core',
+      uniqueKeys: true,
+    })
+    const [problem] = [...document.errors, ...document.warnings]
+    if (problem !== undefined) throw this.wrong(problem.pos[0], '', sentence(problem.message))
+    if (!isMap(document.contents)) {
+      throw this.wrong(
+        0,
+        '',
+        'a configuration is a list of keys and values, beginning with engines:, such as engines: [redis://localhost, "file:"].',
+      )
+    }
+    const given = this.keys(document.contents as YAMLMap<Node, Node | null>, KEYS, '')
+    const engines = this.engines(given.get('engines'), document.contents)
+    const prefer = this.word(given.get('prefer'), 'prefer', PREFERENCES)
+    return {
+      engines,
+      scope: this.word(given.get('scope'), 'scope', SCOPES) ?? 'network',
+      space: this.space(given.get('space')),
+      prefer: this.onePreference(prefer, engines, given.get('engines')),
+      agreement: this.agreement(given.get('agreement')),
+    }
+  }
+
+  private engines(node: Node | null | undefined, whole: Node): EngineEntry[] {
+    if (node === undefined)
+      throw this.wrong(startOf(whole), 'engines', `it is missing: a list of URLs, such as engines: [redis://localhost, "file:"].`)
+    if (!isSeq<Node>(node))
+      throw this.wrong(startOf(node), 'engines', 'it is a list of URLs: write each in a line of its own, with "- " before it.')
+    if (node.items.length === 0) throw this.wrong(startOf(node), 'engines', 'the list is empty: name one engine at least.')
+    const entries = node.items.map((item, index) => this.entry(item, `engines[${index}]`))
+    const memory = entries.findIndex(({ url }) => url.scheme === 'memory')
+    if (memory >= 0 && entries.length > 1) {
+      throw this.wrong(
+        startOf(node.items[memory]!),
+        `engines[${memory}]`,
+        'memory: is for the tasks of one thread, which cannot agree with others: leave it out, or make it the only one.',
+      )
+    }
+    return entries
+  }
+
+  private entry(node: Node | null, key: string): EngineEntry {
+    if (isMap(node) && bareUrl(node) === null) {
+      const given = this.keys(node as YAMLMap<Node, Node | null>, ENTRY_KEYS, key)
+      if (!given.has('url')) throw this.wrong(startOf(node), key, 'it has no url.')
+      return { url: this.url(given.get('url')!, `${key}.url`), timeoutMs: this.timeout(given.get('timeout'), `${key}.timeout`) }
+    }
+    return { url: this.url(node, key), timeoutMs: undefined }
+  }
+
+  private url(node: Node | null, key: string): EngineUrl {
+    const text = bareUrl(node) ?? this.string(node, key, 'a URL, such as redis://localhost')
+    try {
+      return parseUrl(text)
+    } catch (error) {
+      throw this.because(error, startOf(node), key)
+    }
+  }
+
+  private timeout(node: Node | null | undefined, key: string): number | undefined {
+    if (node === undefined) return undefined
+    const text = isScalar(node) && typeof node.value === 'number' ? String(node.value) : this.string(node, key, 'a time')
+    let ms: number | undefined
+    try {
+      ms = duration(text, text)
+    } catch {}
+    if (ms === undefined || ms < SHORTEST_TIMEOUT_MS || ms > LONGEST_TIMEOUT_MS) {
+      throw this.wrong(startOf(node), key, `it is a time such as 500ms or 2s, up to 1m, not ${JSON.stringify(text)}.`)
+    }
+    return ms
+  }
+
+  private space(node: Node | null | undefined): string | undefined {
+    if (node === undefined) return undefined
+    const name = this.string(node, 'space', 'a word')
+    if (name === '' || name.length > LONGEST_SPACE || /[\s{}/\p{Cc}]/u.test(name) || name === '.' || name === '..') {
+      throw this.wrong(startOf(node), 'space', `it is a word without spaces, "/", "{" and "}", not ${JSON.stringify(name)}.`)
+    }
+    return name
+  }
+
+  private agreement(node: Node | null | undefined): string | undefined {
+    if (node === undefined) return undefined
+    const path = this.string(node, 'agreement', 'the path of a folder')
+    if (path === '') throw this.wrong(startOf(node), 'agreement', 'it is empty: name a folder, or leave it out.')
+    if (path.startsWith('~')) throw this.wrong(startOf(node), 'agreement', '"~" is not expanded here: write the whole path.')
+    return path
+  }
+
+  /** One for all engines: what the file says, or what their URLs do. */
+  private onePreference(
+    prefer: Preference | undefined,
+    engines: readonly EngineEntry[],
+    node: Node | null | undefined,
+  ): Preference | undefined {
+    let one = prefer
+    for (const [index, { url }] of engines.entries()) {
+      if (url.prefer !== undefined && one !== undefined && url.prefer !== one) {
+        throw this.wrong(
+          startOf(node ?? null),
+          `engines[${index}]`,
+          `its URL says prefer=${url.prefer}, and something before it prefer ${one}: all engines have one.`,
+        )
+      }
+      one ??= url.prefer
+    }
+    return one
+  }
+
+  private word<Word extends string>(node: Node | null | undefined, key: string, words: readonly Word[]): Word | undefined {
+    if (node === undefined) return undefined
+    const word = this.string(node, key, listed(words.map((one) => JSON.stringify(one))).replace(' and ', ' or ')) as Word
+    if (words.includes(word)) return word
+    throw this.wrong(startOf(node), key, `there is no ${JSON.stringify(word)}. ${guess(word, words)}`)
+  }
+
+  private string(node: Node | null, key: string, what: string): string {
+    if (isScalar(node) && typeof node.value === 'string') return node.value
+    const found =
+      node === null || (isScalar(node) && node.value === null)
+        ? 'nothing'
+        : isMap(node)
+          ? 'keys and values'
+          : isSeq(node)
+            ? 'a list'
+            : isScalar(node)
+              ? String(node.value)
+              : 'an alias'
+    throw this.wrong(startOf(node), key, `it is ${what}, not ${found}.`)
+  }
+
+  private keys(map: YAMLMap<Node, Node | null>, known: readonly string[], above: string): Map<string, Node | null> {
+    const given = new Map<string, Node | null>()
+    for (const { key, value } of map.items) {
+      const name = isScalar(key) ? String(key.value) : '?'
+      const path = above === '' ? name : `${above}.${name}`
+      if (above === '' && name === SCHEMA_KEY) continue
+      if (!known.includes(name)) throw this.wrong(startOf(key), path, `there is no such key. ${guess(name, known)}`)
+      given.set(name, value)
+    }
+    return given
+  }
+
+  private because(error: unknown, at: number, key: string): LockError {
+    if (!isLockError(error)) throw error
+    return this.wrong(at, key, error.message, error)
+  }
+
+  private wrong(offset: number, key: string, what: string, cause?: unknown): LockError {
+    const { line, col } = this.lines.linePos(offset)
+    const place = `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}`
+    return new LockError('CONFIG_INVALID', `${place}${key === '' ? '' : ` (${key})`}: ${what}`, cause === undefined ? {} : { cause })
+  }
+}
+
+/** `- file:` is to YAML a key without a value. Answers the URL that it was meant to be. */
+function bareUrl(node: Node | null): string | null {
+  if (!isMap(node) || node.items.length !== 1) return null
+  const [{ key, value }] = node.items as [(typeof node.items)[number]]
+  if (!isScalar(key) || (key.value !== 'file' && key.value !== 'memory')) return null
+  return value === null || (isScalar(value) && value.value === null) ? `${key.value}:` : null
+}
+
+function startOf(node: Node | null): number {
+  return node?.range?.[0] ?? 0
+}
+
+function guess(word: string, known: readonly string[]): string {
+  const near = nearest(word, known)
+  return near === undefined ? `There is ${listed(known)}.` : `Did you mean "${near}"?`
+}
+
+/** The parser quotes what it has met, which may be half of a URL. */
+function sentence(message: string): string {
+  const text = quoted(message).slice(1, -1).replaceAll('\\"', '"')
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}

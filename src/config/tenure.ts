@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// When a user of an engine may give up its place among the users: no lease is left, no request is under way, and no lease was held so lately that
+// the engine may still keep it, and its holder still be on the way out.
+//
+// Looks come now and then, and a lease may come and go between two of them: so each grant is noted, and counts as lasting until the next look.
+
+export class Tenure {
+  /** Requests under way. */
+  asks = 0
+  private readonly graceMs: number
+  private granted = false
+  private heldAt: number
+
+  /** @param graceMs how long after its holder's deadline an engine may keep a lease. */
+  constructor(graceMs: number, nowMs: number) {
+    this.graceMs = graceMs
+    this.heldAt = nowMs - graceMs
+  }
+
+  /** A lease was granted. */
+  note(): void {
+    this.granted = true
+  }
+
+  /** How many milliseconds are left until the place may be given up, if nothing happens: 0 is now, infinity as long as somebody needs it. */
+  leftMs(leases: number, nowMs: number): number {
+    if (leases > 0 || this.granted) this.heldAt = nowMs
+    this.granted = false
+    if (leases > 0 || this.asks > 0) return Number.POSITIVE_INFINITY
+    return Math.max(0, this.heldAt + this.graceMs - nowMs)
+  }
+}
