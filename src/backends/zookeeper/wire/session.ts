@@ -290,12 +290,13 @@ export class ZooKeeperSession {
       setImmediate(() => {
         if (this.over !== null) return
         if (bootNow() < this.lifetime.deadline) this.expectEnd()
-        else this.end(new SessionEnded('no server has said for too long that it goes on'))
+        else this.end(new SessionEnded('no server has said for too long that it goes on'), true)
       })
     }, leftMs).unref()
   }
 
-  private end(why: SessionEnded): void {
+  /** @param byOurClock nobody need wait for what a server may still say. */
+  private end(why: SessionEnded, byOurClock = false): void {
     if (this.over !== null) return
     this.over = why
     if (this.timer !== null) clearTimeout(this.timer)
@@ -306,7 +307,7 @@ export class ZooKeeperSession {
     this.connection = null
     // A server that hears of it lets go of what we had at once; when our own clock has ended it, there may still be one that does.
     if (connection !== null) {
-      connection.forsake(why)
+      if (byOurClock) connection.forsake(why)
       this.farewell = sayFarewell(connection)
     }
     if (this.begun) this.listener.ended(why)
