@@ -50,7 +50,13 @@ const there = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   )
-const gone = (path: string): Promise<string> => new Promise((resolve) => void other.request(getData(path, ({ type }) => resolve(type))))
+/** Another session watches this path once it has resolved; `event` then resolves with what becomes of it. */
+const watching = async (path: string): Promise<{ event: Promise<string> }> => {
+  let tell: (type: string) => void = () => {}
+  const event = new Promise<string>((resolve) => (tell = resolve))
+  await other.request(getData(path, ({ type }) => tell(type)))
+  return { event }
+}
 /** Parts of a connection or a session that nobody else may see. */
 const inside = (whole: object): Record<string, unknown> => whole as Record<string, unknown>
 
@@ -200,7 +206,7 @@ describe('A session', () => {
   test('that is closed leaves nothing behind, at once', async () => {
     const watched = await throughProxy(60_000)
     await watched.session.request(create(`${root}/held`, 'ephemeral', OPEN))
-    const event = gone(`${root}/held`)
+    const { event } = await watching(`${root}/held`)
     const under = watched.session.request(sync('/'))
     const since = performance.now()
     await watched.session.close()
@@ -215,7 +221,7 @@ describe('A session', () => {
   test('that is closed while no server is in reach is over at once, and goes when its time is out', async () => {
     const watched = await throughProxy(600)
     await watched.session.request(create(`${root}/held`, 'ephemeral', OPEN))
-    const event = gone(`${root}/held`)
+    const { event } = await watching(`${root}/held`)
     const suspended = watched.next('suspended')
     proxy.refuse()
     await suspended
@@ -229,7 +235,7 @@ describe('A session', () => {
   test('that is closed while it is being taken up again is ended there', async () => {
     const watched = await throughProxy(60_000)
     await watched.session.request(create(`${root}/held`, 'ephemeral', OPEN))
-    const event = gone(`${root}/held`)
+    const { event } = await watching(`${root}/held`)
     let letGo: () => void = () => {}
     const held = new Promise<void>((resolve) => {
       proxy.hold(requestTo('connect'), () => {
