@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a configuration file says, YAML or JSON. What is wrong is told with file, line, column and key; config.schema.json says the same to editors.
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
+import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 import type { Preference } from '../core/backend.ts'
-import { isLockError, LockError } from '../core/errors.ts'
+import { ConfigText, startOf } from './config-text.ts'
 import { type EngineUrl, parseUrl } from './url.ts'
-import { duration, listed, nearest, quoted } from './url-syntax.ts'
+import { duration } from './url-syntax.ts'
 
 export type Scope = 'network' | 'host'
 
@@ -43,35 +43,18 @@ export function parseConfiguration(text: string, file: string): Configuration {
   return new Reader(text, file).configuration()
 }
 
-class Reader {
-  private readonly text: string
-  private readonly file: string
-  private readonly lines = new LineCounter()
-
-  constructor(text: string, file: string) {
-    this.text = text
-    this.file = file
-  }
-
+class Reader extends ConfigText {
   configuration(): Configuration {
-    const document = parseDocument(this.text, {
-      lineCounter: this.lines,
-      prettyErrors: false,
-      merge: false,
-      schema: 'core',
-      uniqueKeys: true,
-    })
-    const [problem] = [...document.errors, ...document.warnings]
-    if (problem !== undefined) throw this.wrong(problem.pos[0], '', sentence(problem.message))
-    if (!isMap(document.contents)) {
+    const contents = this.contents()
+    if (!isMap(contents)) {
       throw this.wrong(
         0,
         '',
         'a configuration is a list of keys and values, beginning with engines:, such as engines: [redis://localhost, "file:"].',
       )
     }
-    const given = this.keys(document.contents as YAMLMap<Node, Node | null>, KEYS, '')
-    const engines = this.engines(given.get('engines'), document.contents)
+    const given = this.keys(contents as YAMLMap<Node, Node | null>, KEYS, '', SCHEMA_KEY)
+    const engines = this.engines(given.get('engines'), contents)
     const prefer = this.word(given.get('prefer'), 'prefer', PREFERENCES)
     return {
       engines,
@@ -167,51 +150,6 @@ class Reader {
     }
     return one
   }
-
-  private word<Word extends string>(node: Node | null | undefined, key: string, words: readonly Word[]): Word | undefined {
-    if (node === undefined) return undefined
-    const word = this.string(node, key, listed(words.map((one) => JSON.stringify(one))).replace(' and ', ' or ')) as Word
-    if (words.includes(word)) return word
-    throw this.wrong(startOf(node), key, `there is no ${JSON.stringify(word)}. ${guess(word, words)}`)
-  }
-
-  private string(node: Node | null, key: string, what: string): string {
-    if (isScalar(node) && typeof node.value === 'string') return node.value
-    const found =
-      node === null || (isScalar(node) && node.value === null)
-        ? 'nothing'
-        : isMap(node)
-          ? 'keys and values'
-          : isSeq(node)
-            ? 'a list'
-            : isScalar(node)
-              ? String(node.value)
-              : 'an alias'
-    throw this.wrong(startOf(node), key, `it is ${what}, not ${found}.`)
-  }
-
-  private keys(map: YAMLMap<Node, Node | null>, known: readonly string[], above: string): Map<string, Node | null> {
-    const given = new Map<string, Node | null>()
-    for (const { key, value } of map.items) {
-      const name = isScalar(key) ? String(key.value) : '?'
-      const path = above === '' ? name : `${above}.${name}`
-      if (above === '' && name === SCHEMA_KEY) continue
-      if (!known.includes(name)) throw this.wrong(startOf(key), path, `there is no such key. ${guess(name, known)}`)
-      given.set(name, value)
-    }
-    return given
-  }
-
-  private because(error: unknown, at: number, key: string): LockError {
-    if (!isLockError(error)) throw error
-    return this.wrong(at, key, error.message, error)
-  }
-
-  private wrong(offset: number, key: string, what: string, cause?: unknown): LockError {
-    const { line, col } = this.lines.linePos(offset)
-    const place = `${this.file}:${Math.max(1, line)}:${Math.max(1, col)}`
-    return new LockError('CONFIG_INVALID', `${place}${key === '' ? '' : ` (${key})`}: ${what}`, cause === undefined ? {} : { cause })
-  }
 }
 
 /** `- file:` is to YAML a key without a value. Answers the URL that it was meant to be. */
@@ -220,19 +158,4 @@ function bareUrl(node: Node | null): string | null {
   const [{ key, value }] = node.items as [(typeof node.items)[number]]
   if (!isScalar(key) || (key.value !== 'file' && key.value !== 'memory')) return null
   return value === null || (isScalar(value) && value.value === null) ? `${key.value}:` : null
-}
-
-function startOf(node: Node | null): number {
-  return node?.range?.[0] ?? 0
-}
-
-function guess(word: string, known: readonly string[]): string {
-  const near = nearest(word, known)
-  return near === undefined ? `There is ${listed(known)}.` : `Did you mean "${near}"?`
-}
-
-/** The parser quotes what it has met, which may be half of a URL. */
-function sentence(message: string): string {
-  const text = quoted(message).slice(1, -1).replaceAll('\\"', '"')
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }

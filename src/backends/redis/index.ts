@@ -9,10 +9,18 @@ import { asLockError, isMissing, silent } from './failures.ts'
 import { Link, within } from './link.ts'
 import { loadClient } from './load-client.ts'
 import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Settings, settingsOf } from './options.ts'
+import { RedisPyLocks } from './plain-lock.ts'
 import { OtherPolicy } from './session.ts'
 
 export type { IoredisClient, NodeRedisClient, RedisClient } from './connection.ts'
-export { type RedisPyLease, type RedisPyLock, type RedisPyLockOptions, type RedisPyPatience, redisPyLock } from './plain-lock.ts'
+export {
+  type RedisPyLease,
+  type RedisPyLock,
+  type RedisPyLockOptions,
+  type RedisPyLocks,
+  type RedisPyPatience,
+  redisPyLock,
+} from './plain-lock.ts'
 export type { RedisOptions }
 
 /**
@@ -50,13 +58,28 @@ export interface RedisPlace extends Omit<RedisOptions, 'client' | 'subscriber'> 
  * @throws LockError as {@link redisBackend}; `LOCK_UNSUPPORTED` where neither is installed.
  */
 export async function connectRedis(place: RedisPlace): Promise<Backend> {
+  const { connection, settings } = await connectTo(place)
+  return open(connection, settings)
+}
+
+/**
+ * Plain locks that Python's redis-py respects, as {@link redisPyLock}, with a client of our own.
+ *
+ * @throws LockError as {@link connectRedis}
+ */
+export async function connectRedisPyLocks(place: RedisPlace): Promise<RedisPyLocks> {
+  const { connection } = await connectTo(place)
+  return new RedisPyLocks(connection)
+}
+
+async function connectTo(place: RedisPlace): Promise<{ connection: Connection; settings: Settings }> {
   const { host = 'localhost', port = 6379, path, tls = false, username, password, db, ...rest } = place
   const settings = settingsOf(rest)
   // Several heartbeats, also where the space has a longer lease than is known yet.
   const silenceMs = Math.max(1_000, Math.min(DEFAULT_LEASE_MS, settings.leaseMs ?? DEFAULT_LEASE_MS))
   const endpoint: Endpoint = { host, port, path, tls, username, password, db, connectTimeoutMs: settings.connectTimeoutMs, silenceMs }
   await loadClient()
-  return open(await inTime(openClient(endpoint), path ?? `${host}:${port}`, settings), settings)
+  return { connection: await inTime(openClient(endpoint), path ?? `${host}:${port}`, settings), settings }
 }
 
 async function openClient(endpoint: Endpoint): Promise<Connection> {

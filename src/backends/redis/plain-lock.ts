@@ -64,16 +64,47 @@ const ASK_EVERY_MS = 100
  */
 export function redisPyLock(options: RedisPyLockOptions): RedisPyLock {
   const { client, name, timeout } = options
-  if (typeof name !== 'string' || name === '') throw invalid('name is the name of a key.')
-  if (!(Number.isInteger(timeout) && timeout >= SHORTEST_MS && timeout <= LONGEST_MS)) {
-    throw invalid(`timeout is a whole number of milliseconds, from ${SHORTEST_MS} to ${LONGEST_MS}, not ${String(timeout)}.`)
-  }
+  check(name, timeout)
   // Nothing is subscribed to, so the client need not be duplicated for messages; and of its ups and downs we learn by asking.
   const connection = connectionOf(client, client).then((opened) => {
     opened.close()
     return opened
   })
   return new RedisPyLock(new Key(connection, name, timeout))
+}
+
+/** Such locks on a connection of their own. Made by `connectRedisPyLocks`. */
+export class RedisPyLocks {
+  private readonly connection: Connection
+
+  /** @internal */
+  constructor(connection: Connection) {
+    this.connection = connection
+    // Whoever waits has a timer that does it.
+    connection.keepAlive(false)
+  }
+
+  /**
+   * As {@link redisPyLock}.
+   *
+   * @throws LockError `LOCK_INVALID`
+   */
+  lock(name: string, timeout: number): RedisPyLock {
+    check(name, timeout)
+    return new RedisPyLock(new Key(Promise.resolve(this.connection), name, timeout))
+  }
+
+  /** Locks that are held are not given back any more: they expire. */
+  close(): void {
+    this.connection.close()
+  }
+}
+
+function check(name: string, timeout: number): void {
+  if (typeof name !== 'string' || name === '') throw invalid('name is the name of a key.')
+  if (!(Number.isInteger(timeout) && timeout >= SHORTEST_MS && timeout <= LONGEST_MS)) {
+    throw invalid(`timeout is a whole number of milliseconds, from ${SHORTEST_MS} to ${LONGEST_MS}, not ${String(timeout)}.`)
+  }
 }
 
 /** Made by {@link redisPyLock}. */
