@@ -40,7 +40,7 @@ function wordOf(command: Command): Word {
     summary: command.summary(),
     flags: [...command.options.filter(shown).map(flagOf), HELP],
     choices: argument?.argChoices ?? [],
-    files: command.registeredArguments.some(({ variadic }) => variadic) && argument?.argChoices !== undefined,
+    files: command.registeredArguments.some(({ variadic }) => variadic) && command.name() !== WITH_COMMAND,
   }
 }
 
@@ -56,8 +56,10 @@ function flagOf(option: Option): Flag {
 function bash(words: readonly Word[], own: readonly Flag[]): string {
   const namesOf = (flags: readonly Flag[], value?: Value): readonly string[] =>
     flags.filter((flag) => value === undefined || flag.value === value).flatMap((flag) => flag.names)
-  const everyFlag = words.flatMap((word) => word.flags)
-  const pattern = (value: Value): string => [...new Set(namesOf(everyFlag, value))].join('|')
+  // A flag may want a value after one word and none after another.
+  const pattern = (value: Value): string =>
+    words.flatMap((word) => namesOf(word.flags, value).map((name) => `${word.name}/${name}`)).join('|')
+  const command = words.find(({ name }) => name === WITH_COMMAND)!.flags
   return `# bash completion for holdfast: eval "$(holdfast completion bash)"
 _holdfast() {
   local current=\${COMP_WORDS[COMP_CWORD]} line=$COMP_LINE rest piece i
@@ -91,7 +93,7 @@ ${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}
         --read|--write) wants_path=''; (( i++ )) ;;
         --read=*|--write=*) wants_path='' ;;
         -s|-x|-e|--shared|--exclusive) [[ -n $lock_file ]] || wants_path=1 ;;
-        ${pattern('url')}|${pattern('free')}) (( i++ )) ;;
+        ${[...namesOf(command, 'url'), ...namesOf(command, 'free')].join('|')}) (( i++ )) ;;
         -*) ;;
         *)
           if [[ -n $path || -z $wants_path ]]; then _holdfast_command "\${starts[i]}"; return; fi
@@ -100,7 +102,7 @@ ${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}
     done
   fi
   if [[ \${words[last]} == --*=* ]]; then previous=\${words[last]%%=*}; current=\${current#=}; fi
-  case $previous in
+  case $word/$previous in
     ${pattern('url')})
       compopt -o nospace 2> /dev/null
       if [[ \${words[last]} == *:* ]]; then COMPREPLY=($(compgen -d -- "\${current#:}"))
@@ -151,6 +153,7 @@ function zsh(words: readonly Word[], own: readonly Flag[]): string {
       const command = '{ [[ $words[1] != -- ]] || { shift words; (( CURRENT-- )) }; _normal }'
       return `      '1: :{ _alternative "paths:path:_files" "commands:command:_command_names -e" }' \\\n      '*:::command:${command}'`
     }
+    if (word.files) return "      '*:file:_files'"
     return `      ${word.name === 'wait' ? "'1:path:_files'" : "'*: :'"}`
   }
   return `#compdef holdfast

@@ -71,6 +71,11 @@ export function exitCode(text: string): number {
   return Number(text)
 }
 
+export function rankCount(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Ranks are counted from 1.')
+  return Number(text)
+}
+
 export function nonEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.')
   return text

@@ -12,6 +12,7 @@ import {
   nonEmpty,
   onOption,
   pathValue,
+  rankCount,
   readsOption,
   writesOption,
 } from './options.ts'
@@ -43,6 +44,7 @@ export function buildProgram(words: readonly string[], ended: (exitCode: number)
   addWait(context)
   addVerify(context)
   addH5(context)
+  addRanks(context)
   addCompletion(context)
   return program
 }
@@ -160,6 +162,21 @@ function addH5(context: Context): void {
     })
 }
 
+function addRanks(context: Context): void {
+  subcommand(context, 'ranks')
+    .usage('-n NUMBER [--] PROGRAM [ARGUMENT…]')
+    .summary('run a program of Node as a group of ranks')
+    .description('Runs PROGRAM in NUMBER processes that find each other, as mpiexec does, and without MPI.')
+    .argument('<words...>', 'a file that Node runs, and its arguments')
+    .passThroughOptions()
+    .addOption(new Option('-n, --ranks <number>', 'how many').argParser(rankCount).makeOptionMandatory())
+    .addHelpText('after', RANKS_HELP)
+    .action(async (words: string[], options: { ranks: number }) => {
+      const { ranks } = await import('./ranks.ts')
+      context.ended(await ranks(options.ranks, words))
+    })
+}
+
 function addCompletion(context: Context): void {
   subcommand(context, 'completion')
     .summary('print the completion script of a shell')
@@ -253,6 +270,17 @@ Exit codes:
   ${EXIT.badData}  a file is torn and cannot be restored from here, or is no HDF5 file
   ${EXIT.noInput}  there is no such file      ${EXIT.denied}  it may not be written
   ${EXIT.busy}  somebody had it for longer than --timeout`
+
+const RANKS_HELP = `
+A rank that fails stops nobody else: the others are told. SIGINT, SIGTERM and SIGHUP are handed on to all of them.
+
+Examples:
+  holdfast ranks -n 4 analyse.js mouse-7.h5
+
+Exit codes:
+  0       every rank ended well
+  128+n   signal n ended the rank that failed first; otherwise the exit code is that rank's own
+  ${EXIT.unavailable}      a rank aborted the group`
 
 const COMPLETION_HELP = `
 Examples:

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { LockError } from '../core/errors.ts'
 import { Channels, hasLeft } from './channels.ts'
 import type { Channel, ChannelListener, Communicator } from './communicator.ts'
+import { Loopback } from './loopback.ts'
 
 /** A group with one rank, which needs nothing. */
 export function aloneCommunicator(): Communicator {
@@ -16,7 +17,10 @@ class Alone implements Communicator {
   readonly size = 1
   readonly id: string = randomUUID()
   readonly survivesDeaths = true
-  private readonly channels = new Channels((_to, channel, bytes) => queueMicrotask(() => this.channels.received(0, channel, bytes)))
+  private readonly loopback = new Loopback((channel, bytes) => this.channels.received(0, channel, bytes))
+  private readonly channels = new Channels((to, channel, bytes) => {
+    if (to === 0) this.loopback.send(channel, bytes)
+  })
   private hasLeft = false
 
   openChannel(listener: ChannelListener): Channel {

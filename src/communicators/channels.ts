@@ -5,9 +5,11 @@ import { LockError } from '../core/errors.ts'
 import type { Channel, ChannelListener, Departure } from './communicator.ts'
 
 interface Opened {
-  readonly listener: ChannelListener
-  closed: boolean
+  /** Null when it was closed. */
+  listener: ChannelListener | null
 }
+
+type Telling = (listener: ChannelListener) => void
 
 export class Channels {
   private readonly transmit: (to: number, channel: number, bytes: Uint8Array) => void
@@ -16,7 +18,9 @@ export class Channels {
   private readonly early = new Map<number, { readonly from: number; readonly bytes: Uint8Array }[]>()
   private readonly departures = new Map<number, Departure>()
   /** For channels that were just opened: what came before they were, still to be told, and whatever comes meanwhile, behind it. */
-  private readonly postponed = new Map<Opened, (() => void)[]>()
+  private readonly postponed = new Map<Opened, Telling[]>()
+  /** Ranks whose programs have come to their end. */
+  private readonly ended = new Set<number>()
   private ending: LockError | null = null
 
   constructor(transmit: (to: number, channel: number, bytes: Uint8Array) => void) {
@@ -37,24 +41,25 @@ export class Channels {
   open(listener: ChannelListener): Channel {
     if (this.ending !== null) throw this.ending
     const number = this.opened.length
-    const place: Opened = { listener, closed: false }
+    const place: Opened = { listener }
     this.opened.push(place)
     const early = this.early.get(number)
     this.early.delete(number)
     const departures = [...this.departures]
-    if (early !== undefined || departures.length > 0) {
+    if (early !== undefined || departures.length > 0 || this.ended.size > 0) {
       // What comes meanwhile comes after this: both wait for a turn of their own.
-      const late: (() => void)[] = []
-      for (const { from, bytes } of early ?? []) late.push(() => listener.received(from, bytes))
-      for (const [rank, departure] of departures) late.push(() => listener.gone(rank, departure))
+      const late: Telling[] = []
+      for (const { from, bytes } of early ?? []) late.push((to) => to.received(from, bytes))
+      for (const rank of this.ended) late.push((to) => to.ending?.(rank))
+      for (const [rank, departure] of departures) late.push((to) => to.gone(rank, departure))
       this.postpone(place, late)
     }
     return {
       send: (to, bytes) => {
-        if (!place.closed && this.ending === null && !this.departures.has(to)) this.transmit(to, number, bytes)
+        if (place.listener !== null && this.ending === null && !this.departures.has(to)) this.transmit(to, number, bytes)
       },
       close: () => {
-        place.closed = true
+        place.listener = null
       },
     }
   }
@@ -72,11 +77,19 @@ export class Channels {
     this.tell(place, (listener) => listener.received(from, bytes))
   }
 
+  /** This rank begins nothing any more. */
+  ends(rank: number): void {
+    if (this.ending !== null || this.ended.has(rank)) return
+    this.ended.add(rank)
+    for (const place of [...this.opened]) this.tell(place, (listener) => listener.ending?.(rank))
+  }
+
   /** Nothing more comes from this rank. A second word about the same rank is ignored. */
   left(rank: number, departure: Departure): void {
     if (this.ending !== null || this.departures.has(rank)) return
     this.departures.set(rank, departure)
-    for (const place of this.opened) this.tell(place, (listener) => listener.gone(rank, departure))
+    // Those that are opened meanwhile hear of it because they are.
+    for (const place of [...this.opened]) this.tell(place, (listener) => listener.gone(rank, departure))
   }
 
   /** It is over for this rank. */
@@ -87,18 +100,18 @@ export class Channels {
     for (const place of this.opened) this.tell(place, (listener) => listener.over(reason))
   }
 
-  private tell(place: Opened, what: (listener: ChannelListener) => void): void {
-    if (place.closed) return
+  private tell(place: Opened, what: Telling): void {
+    if (place.listener === null) return
     const waiting = this.postponed.get(place)
     if (waiting === undefined) what(place.listener)
-    else waiting.push(() => what(place.listener))
+    else waiting.push(what)
   }
 
-  private postpone(place: Opened, late: (() => void)[]): void {
+  private postpone(place: Opened, late: Telling[]): void {
     this.postponed.set(place, late)
     queueMicrotask(() => {
       // Telling one may bring the next.
-      for (let next = late.shift(); next !== undefined; next = late.shift()) if (!place.closed) next()
+      for (let told = 0; told < late.length; told++) if (place.listener !== null) late[told]!(place.listener)
       this.postponed.delete(place)
     })
   }

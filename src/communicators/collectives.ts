@@ -53,6 +53,7 @@ export class Collectives {
     this.channel = communicator.openChannel({
       received: (from, bytes) => this.received(from, bytes),
       gone: (rank, departure) => this.gone(rank, departure),
+      ending: (rank) => this.gone(rank, { died: false, why: 'its program has ended' }),
       over: (reason) => this.fail(reason),
     })
   }
@@ -110,9 +111,8 @@ export class Collectives {
     this.calls.set(number, call)
     const letGo = this.communicator.keepAlive()
     try {
-      const result = await work(call)
-      if (this.broken !== null) throw this.broken
-      return result
+      // What this rank has heard counts, whatever becomes of later calls.
+      return await work(call)
     } finally {
       this.calls.delete(number)
       letGo()
@@ -175,6 +175,7 @@ export class Collectives {
       this.fail(missing(rank, departure))
       return
     }
+    if (this.left.has(rank)) return
     this.left.set(rank, departure)
     for (const call of this.calls.values()) if (call.awaited.has(rank)) this.tellAll(missing(rank, departure))
   }

@@ -17,6 +17,8 @@ export interface ChannelListener {
   received(from: number, bytes: Uint8Array): void
   /** Nothing more will come from this rank: told once, after its last message; at once for those who are gone when the channel is opened. */
   gone(rank: number, departure: Departure): void
+  /** The program of this rank has come to its end: it begins nothing any more, and only answers until all have. Told once, after what it sent before. */
+  ending?(rank: number): void
   /** This rank takes no part any more: the group was aborted, or its launcher is gone. Told once; nothing is sent or received afterwards. */
   over(reason: LockError): void
 }

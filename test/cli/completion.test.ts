@@ -25,7 +25,7 @@ async function offered(lines: readonly string[]): Promise<string[][]> {
 
 describe('The completion script for bash', () => {
   test.each<[string, string[]]>([
-    ['holdfast r', ['run']],
+    ['holdfast ru', ['run']],
     ['holdfast --v', ['--version']],
     ['holdfast run --t', ['--timeout']],
     ['holdfast status --j', ['--json']],
@@ -43,6 +43,8 @@ describe('The completion script for bash', () => {
     ['holdfast h5 ', ['recover']],
     ['holdfast h5 recover /usr/bi', ['/usr/bin']],
     ['holdfast h5 recover /usr/bin /usr/bi', ['/usr/bin']],
+    ['holdfast ranks -n ', []],
+    ['holdfast ranks -n 4 /usr/bi', ['/usr/bin']],
     ['holdfast completion ', ['bash', 'zsh', 'fish']],
     ['holdfast help st', ['status']],
     ['holdfast run /x -- ls bi', ['bin']],
@@ -74,7 +76,7 @@ describe('The completion scripts for zsh and fish', () => {
       expect(zsh).toContain(`'*${option}[`)
       expect(fish).toContain(`-l ${option.slice(2)} `)
     }
-    for (const command of ['run', 'status', 'wait', 'verify', 'h5', 'completion']) {
+    for (const command of ['run', 'status', 'wait', 'verify', 'h5', 'ranks', 'completion']) {
       expect(zsh).toContain(`'${command}:`)
       expect(fish).toContain(`-a ${command} `)
     }
