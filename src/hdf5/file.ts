@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { LockError } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
+import { letTravel } from '../travelling.ts'
 import { FileAccess, Home } from './access/access.ts'
 import { ask, askForFile } from './access/engine-client.ts'
 import { enter, leave, mirrored, type Visitor } from './access/entry.ts'
@@ -55,6 +56,27 @@ export class File extends Group implements AsyncDisposable {
     else if (mode === 'a' && !existsSync(place)) await create(home, false).catch(ignoreExisting)
     if (mode === 'r' || mode === 'r+' || mode === 'a') await look(home)
     return new File(home, mode)
+  }
+
+  static {
+    // On another rank it is opened anew: the same file, in a mode that makes nothing, under that rank's usual locks.
+    letTravel<File>({
+      kind: 'holdfast/hdf5 File',
+      is: (value) => value instanceof File,
+      pack: ({ path, mode, home: { lock, durability } }) => {
+        if (!lock.usual) {
+          throw misused(
+            `${path} was opened with \`locks\` of its own, which no other rank has. Call setDefaultLocks on every rank, or open it there.`,
+            path,
+          )
+        }
+        return { path, mode: mode === 'r' ? 'r' : 'r+', options: { durability, lockPath: lock.lockPath } }
+      },
+      make: (words) => {
+        const { path, mode, options } = words as { path: string; mode: FileMode; options: FileOptions }
+        return File.open(path, mode, options)
+      },
+    })
   }
 
   private constructor(home: Home, mode: FileMode) {

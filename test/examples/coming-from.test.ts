@@ -2,6 +2,9 @@
 // The programs of docs/coming-from.md run as they stand there, and print what stands below them.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { runProcesses } from 'holdfast/group'
 import ts from 'typescript'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Program, type Result } from '../cli/program.ts'
@@ -37,7 +40,7 @@ async function run(name: string, cwd: string): Promise<Result> {
 
 describe('The page for those who come from other systems', () => {
   test('has a program for each of them.', () => {
-    expect(programs.map(({ name }) => name)).toEqual(['tree-lock', 'isf', 'hdf5', 'lock-mgr', 'lock-file'])
+    expect(programs.map(({ name }) => name)).toEqual(['tree-lock', 'isf', 'hdf5', 'lock-mgr', 'lock-file', 'groups'])
     expect(programs).toHaveLength([...page.matchAll(/```ts\n/g)].length)
   })
 
@@ -50,5 +53,16 @@ describe('The page for those who come from other systems', () => {
     const ended = await Promise.all(Array.from({ length: 3 }, () => run('isf', cwd)))
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0])
     expect(readFileSync(join(cwd, 'count.txt'), 'utf8')).toBe('75')
+  })
+
+  test('shows a program that runs on many ranks.', async () => {
+    const cwd = folder()
+    await run('groups', cwd)
+    const printed = new PassThrough()
+    const output = text(printed)
+    await runProcesses(3, join(cwd, 'groups.mjs'), { cwd, stdout: printed })
+    printed.end()
+    const lines = (await output).trim().split('\n').sort()
+    expect(lines).toEqual([0, 1, 2].flatMap((rank) => [`rank ${rank}: 4 datasets`, `rank ${rank}: the sum is 6`]))
   })
 })

@@ -70,12 +70,15 @@ export class FileLock {
   /** The path of the file, absolute, links not followed. */
   readonly path: string
   readonly space: LockSpace
-  private readonly lockPath: string | undefined
+  readonly lockPath: string | undefined
+  /** Whether it lies in the usual lock space, and not in one that was handed in. */
+  readonly usual: boolean
 
   /** @throws Hdf5Error `HDF5_INVALID` where the space spans hosts and no `lockPath` is given. */
   constructor(path: string, locks: LockSpace | undefined, lockPath: string | undefined) {
     this.path = path
     this.space = locks ?? defaultLocks()
+    this.usual = locks === undefined
     this.lockPath = lockPath
     if (this.space.backend.supports.scope === 'network' && lockPath === undefined) {
       throw misused(
