@@ -68,7 +68,10 @@ export class RequestReader {
     if (isNode(paths)) return [paths]
     if (typeof paths === 'string') return [parsePath(paths, this.style)]
     if (!Array.isArray(paths)) throw invalid(`"${role}" is a path or a list of paths, not ${paths === null ? 'null' : typeof paths}.`)
-    return paths.map((path) => (isNode(path) ? path : parsePath(path, this.style)))
+    const nodes: LockNode[] = []
+    // One by one: a list with holes has paths that are none.
+    for (const path of paths as readonly (PathLike | LockNode)[]) nodes.push(isNode(path) ? path : parsePath(path, this.style))
+    return nodes
   }
 
   private claimsToRead(path: string): Claims {
@@ -100,7 +103,7 @@ function isNode(value: unknown): value is LockNode {
   if (typeof value !== 'object' || value === null || !('key' in value) || !('ancestors' in value)) return false
   const { key, ancestors } = value
   if (typeof key !== 'string') throw invalid('The key of a node is a string.')
-  if (!Array.isArray(ancestors) || !ancestors.every((one) => typeof one === 'string')) {
+  if (!Array.isArray(ancestors) || ancestors.includes(undefined) || !ancestors.every((one) => typeof one === 'string')) {
     throw invalid(`The ancestors of the node ${JSON.stringify(key)} are a list of keys.`)
   }
   return true
