@@ -168,8 +168,6 @@ export class Rounds {
   }
 }
 
-export type { Kind }
-
 function shape(kind: Kind): string {
   return kind === 'writer' ? 'a block without a fence' : 'a block with a fence'
 }
