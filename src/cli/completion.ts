@@ -21,7 +21,7 @@ interface Word {
   readonly files: boolean
 }
 
-const URLS: readonly string[] = ['file:', 'memory:']
+const URLS: readonly string[] = ['file:', 'memory:', 'redis://', 'rediss://', 'zookeeper://']
 const VALUES: Readonly<Record<string, Value>> = { '--on': 'url', '--read': 'path', '--write': 'path', '--lock-file': 'path' }
 /** Its words end in a command of any other program. */
 const WITH_COMMAND = 'run'
@@ -105,8 +105,8 @@ ${words.map((word) => `    ${word.name}) flags='${namesOf(word.flags).join(' ')}
   case $word/$previous in
     ${pattern('url')})
       compopt -o nospace 2> /dev/null
-      if [[ \${words[last]} == *:* ]]; then COMPREPLY=($(compgen -d -- "\${current#:}"))
-      else COMPREPLY=($(compgen -W '${URLS.join(' ')}' -- "$current"))
+      if [[ \${words[last]} == file:* || \${words[last]} == *=file:* ]]; then COMPREPLY=($(compgen -d -- "\${current#:}"))
+      elif [[ \${words[last]} != *:* ]]; then COMPREPLY=($(compgen -W '${URLS.join(' ')}' -- "$current"))
       fi
       return ;;
     ${pattern('path')}) compopt -o filenames 2> /dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;

@@ -34,7 +34,10 @@ export class Choice extends Option {
 }
 
 export function onOption(): Option {
-  return new Option('--on <url>', 'where the locks are: file:, file:DIRECTORY, redis://HOST … (default: as configured, else file:)')
+  return new Option(
+    '--on <url>',
+    'where the locks are: file:DIRECTORY, redis://HOST, rediss://HOST, zookeeper://HOST (default: as configured)',
+  )
 }
 
 export function readsOption(): Option {

@@ -96,12 +96,14 @@ async function take(locks: Locks, request: RunRequest, signals: Signals): Promis
 async function supervise(lease: Lease, request: RunRequest, signals: Signals, terminal: boolean): Promise<Ended> {
   const { words, graceMs, verbose, inheritLock } = request
   if (verbose) say(`running ${words.join(' ')}`)
+  // Asked for in any case: with several engines it says that a child is started, and that no other engine may be elected until the lease is released.
+  const descriptors = descriptorsOf(lease)
   let command: RunningCommand
   try {
     command = await RunningCommand.start(words, {
       ownGroup: !terminal,
       environment: { HOLDFAST_TOKEN: lease.token.toString() },
-      descriptors: inheritLock ? descriptorsOf(lease) : [],
+      descriptors: inheritLock ? descriptors : [],
       started: (running) => signals.deliverTo((signal) => running.send(signal)),
     })
   } catch (error) {

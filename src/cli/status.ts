@@ -2,7 +2,7 @@
 // Shows who holds and who waits.
 import { type Agreement, agreementOf } from '../config/agreement-shown.ts'
 import { connect } from '../config/url.ts'
-import { printable, wantsColours } from './output.ts'
+import { printable, takeOverWarnings, wantsColours } from './output.ts'
 import { statusTree } from './status-tree.ts'
 
 export interface StatusOptions {
@@ -12,6 +12,8 @@ export interface StatusOptions {
 
 /** @returns the exit code. */
 export async function status({ on, json = false }: StatusOptions): Promise<number> {
+  // What it says is shown below.
+  takeOverWarnings(({ code }) => code === 'HOLDFAST_FALLBACK' || code === 'HOLDFAST_LONG_WAIT')
   const locks = await connect(on)
   const seen = await locks.inspect()
   const agreement = agreementOf(locks.backend)

@@ -33,6 +33,8 @@ const LOOK_EVERY_MS = 1_000
 const LOOKS_PER_QUESTION = 2
 /** So long an engine that is not the first entry serves those who are on it, and come back after a pause, before the first is tried again. */
 const STAY_MS = 60_000
+/** Who comes back after longer first sees whether the engine is still there: a crowd that takes its places at a dead one would keep it elected. */
+const AWAY_MS = 5_000
 /** Between two tries of a request that has waited at an engine that was lost. */
 const TRY_AGAIN_MS = 250
 
@@ -116,8 +118,8 @@ export class AgreedBackend implements Backend, Agreeing {
 
   async close(): Promise<void> {
     this.closed = true
-    this.stopLooking()
     await this.entering?.catch(() => undefined)
+    this.stopLooking()
     const { term } = this
     this.term = null
     if (term !== null) this.connection.close(term.engine)
@@ -129,8 +131,11 @@ export class AgreedBackend implements Backend, Agreeing {
   private here(): Term | null {
     const { term } = this
     if (term === null || term.ending !== null || this.entering !== null) return null
-    if (term.present || this.comeBack(term)) return term
-    return null
+    if (term.present) return term
+    if (nowMs() - term.leftAt > AWAY_MS || !this.comeBack(term)) return null
+    // It may be another one by now: nobody has looked while we were away.
+    void this.question(term)
+    return term
   }
 
   /** After a pause: goes on where it was, if nothing has changed. */
@@ -140,8 +145,6 @@ export class AgreedBackend implements Backend, Agreeing {
     if (record === null) return false
     term.record = record
     this.settleIn(term)
-    // It may be another one by now: nobody has looked while we were away.
-    void this.question(term)
     return true
   }
 
@@ -168,11 +171,16 @@ export class AgreedBackend implements Backend, Agreeing {
 
   private async comeIn(): Promise<Term> {
     await this.term?.ending
-    if (this.closed) throw new LockError('LOCK_CLOSED', 'The lock space is closed.')
     const { term } = this
     if (term?.present) return term
-    this.term = null
-    if (term !== null) this.connection.keep(term)
+    const health = await term?.health(this.candidates[term.entry]!.timeoutMs)
+    if (this.closed) throw new LockError('LOCK_CLOSED', 'The lock space is closed.')
+    if (term !== null) {
+      if (health === 'good' && this.comeBack(term)) return term
+      this.term = null
+      if (health === 'silent') this.connection.close(term.engine)
+      else this.connection.keep(term)
+    }
     try {
       const { entry, record } = await this.protocol.enter()
       const { engine } = this.connection.take()
@@ -230,7 +238,7 @@ export class AgreedBackend implements Backend, Agreeing {
 
   private async leaveForGood(term: Term): Promise<boolean> {
     while (this.term === term) {
-      if (term.engine.leases.size > 0) return false
+      if (term.engine.leases.size > 0 || term.tenure.lent > 0) return false
       for (const ask of term.asks) ask.move()
       await term.noAsks()
       const { leftMs } = term
@@ -252,6 +260,7 @@ export class AgreedBackend implements Backend, Agreeing {
   /** Gives up the users byte. The connection stays. */
   private leave(term: Term): void {
     term.present = false
+    term.leftAt = nowMs()
     this.stopLooking()
     this.file.leave()
   }

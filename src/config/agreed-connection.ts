@@ -28,7 +28,7 @@ export class AgreedConnection {
   async open(entry: number): Promise<Opened> {
     const { timeoutMs, shown } = this.candidates[entry]!
     if (this.kept?.entry === entry) {
-      const identity = await within(this.kept.engine.identity!(), timeoutMs)
+      const identity = await within(this.wordOf(this.kept.engine, entry), timeoutMs)
       if (identity !== null) return { state: 'open', identity }
     }
     this.drop()
@@ -41,7 +41,7 @@ export class AgreedConnection {
       if (prefer !== this.prefer) {
         throw invalid(`${shown} has prefer "${prefer}", and this configuration prefer "${this.prefer}": say prefer: ${prefer}.`)
       }
-      const identity = await engine.identity!()
+      const identity = await this.wordOf(engine, entry)
       this.kept = { entry, engine }
       return { state: 'open', identity }
     } catch (error) {
@@ -85,18 +85,39 @@ export class AgreedConnection {
     await Promise.all(this.closing)
   }
 
+  /**
+   * The engine's word, by which it stays from here on, wherever its connection may lead when it is made anew. Asked twice: it may have led elsewhere
+   * between the first answer and the promise to stay.
+   */
+  private async wordOf(engine: Backend, entry: number): Promise<string> {
+    const word = await this.inTime(engine.identity!(), entry)
+    if (engine.expectIdentity === undefined) return word
+    engine.expectIdentity(word)
+    if ((await this.inTime(engine.identity!(), entry)) === word) return word
+    throw new LockError('LOCK_UNAVAILABLE', `${this.candidates[entry]!.shown} is another engine from one moment to the next.`)
+  }
+
   /** One that connects too late is closed. */
   private async connect(entry: number): Promise<Backend> {
     const candidate = this.candidates[entry]!
-    const { timeoutMs, shown } = candidate
     await candidate.prepare?.()
     const opening = candidate.open()
-    const engine = await Promise.race([opening, late(timeoutMs + LATE_MS, opening)])
-    if (engine !== null) return engine
-    opening.then(
-      (unwanted) => this.close(unwanted),
-      () => undefined,
-    )
+    try {
+      return await this.inTime(opening, entry)
+    } catch (error) {
+      opening.then(
+        (unwanted) => this.close(unwanted),
+        () => undefined,
+      )
+      throw error
+    }
+  }
+
+  private async inTime<Answer>(promise: Promise<Answer>, entry: number): Promise<Answer> {
+    const { timeoutMs, shown } = this.candidates[entry]!
+    const answer = await Promise.race([promise, late(timeoutMs + LATE_MS, promise)])
+    if (answer !== null) return answer
+    promise.catch(() => undefined)
     throw new LockError('LOCK_UNAVAILABLE', `${shown} did not answer within ${timeoutMs} ms: it may be busy.`)
   }
 }

@@ -77,6 +77,8 @@ export class Protocol {
         return file.others()
       case 'read':
         return file.read()
+      case 'highest-epoch':
+        return file.highestEpoch
       case 'write':
         return file.write(step.record)
       case 'is-the-file':

@@ -18,6 +18,8 @@ export class Term {
   readonly engine: Backend
   /** The users byte is ours. */
   present = true
+  /** When it was given up, in milliseconds of {@link nowMs}. */
+  leftAt = 0
   readonly tenure: Tenure
   /** Requests that wait at the engine, or may. */
   readonly asks: Set<Ask> = new Set()
@@ -61,9 +63,29 @@ export class Term {
   /** The engine has granted it. */
   adorn(lease: Lease, usersByte: number): void {
     this.tenure.note()
-    const own = (lease as { descriptors?: readonly number[] }).descriptors ?? []
     Object.defineProperty(lease, 'token', { value: this.raised(lease.token) })
-    Object.defineProperty(lease, 'descriptors', { value: [...own, usersByte] })
+    Object.defineProperty(lease, 'descriptors', { get: () => this.lend(lease, usersByte), configurable: true })
+  }
+
+  /**
+   * Whoever asks for descriptors is about to start a child, and says by releasing the lease that it is gone: until then the users byte is kept,
+   * also when the lease is lost, as giving it up here would take it from the child.
+   */
+  private lend(lease: Lease, usersByte: number): readonly number[] {
+    const own = Reflect.get(Object.getPrototypeOf(lease) as object, 'descriptors', lease) as readonly number[] | undefined
+    const descriptors = [...(own ?? []), usersByte]
+    const { tenure } = this
+    const release = lease.release.bind(lease)
+    let back = false
+    const giveBack = (): Promise<void> => {
+      if (!back) tenure.lent--
+      back = true
+      return release()
+    }
+    tenure.lent++
+    Object.defineProperty(lease, 'descriptors', { value: descriptors })
+    Object.defineProperty(lease, 'release', { value: giveBack })
+    return descriptors
   }
 
   begin(ask: Ask | null): void {

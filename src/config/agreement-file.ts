@@ -11,7 +11,7 @@ import { invalid, LockError } from '../core/errors.ts'
 import { libc } from '../native/libc.ts'
 import { blockerOf, EXCLUSIVE, lockRange, SHARED, unlockRange } from '../native/ofd-locks.ts'
 import type { Others } from './agreement.ts'
-import { type AgreementRecord, decodeSlots, encodeRecord, SLOT_BYTES, slotOf } from './agreement-record.ts'
+import { type AgreementRecord, decodeSlots, SLOT_BYTES, type SlotWrite, writesFor } from './agreement-record.ts'
 
 /** Behind the two slots of the record. Bytes need not be there to be locked. */
 const ELECTION_AT = 2 * SLOT_BYTES
@@ -97,25 +97,27 @@ export class AgreementFile {
     return blocker === null ? 'nobody' : blocker.type === SHARED ? 'users' : 'writer'
   }
 
+  /** The record; null where there is none that can be relied on. */
   read(): AgreementRecord | null {
-    const slots = Buffer.alloc(2 * SLOT_BYTES)
-    fs.readSync(this.fd, slots, 0, slots.length, 0)
-    return decodeSlots(slots)
+    return decodeSlots(this.slots()).record
+  }
+
+  /** Of all the records that can be read; 0 for none. */
+  get highestEpoch(): number {
+    return decodeSlots(this.slots()).highestEpoch
   }
 
   /** Durably: it may be on this that tokens go on rising after the machine has failed. */
   write(record: AgreementRecord): void {
     this.guarded(() => {
-      fs.writeSync(this.fd, encodeRecord(record), 0, SLOT_BYTES, slotOf(record.epoch) * SLOT_BYTES)
-      fs.fsyncSync(this.fd)
+      for (const write of writesFor(this.slots(), record)) this.put(write)
     })
   }
 
   /** Who has the users byte, as far as this user may see: `1234@host (command)`. */
   who(): readonly string[] {
     try {
-      const has = (info: string): boolean =>
-        info.split('\n').some((line) => line.startsWith('lock:') && line.endsWith(` ${USERS_AT} ${USERS_AT}`))
+      const has = (info: string): boolean => info.split('\n').some(hasUsersByte)
       return processesThatLock(fs.realpathSync(this.path), has).map(({ pid, host, command }) => `${pid}@${host} (${command})`)
     } catch {
       return []
@@ -130,6 +132,18 @@ export class AgreementFile {
   close(): void {
     if (this.fd >= 0) fs.closeSync(this.fd)
     this.fd = -1
+  }
+
+  private slots(): Buffer {
+    const slots = Buffer.alloc(2 * SLOT_BYTES)
+    fs.readSync(this.fd, slots, 0, slots.length, 0)
+    return slots
+  }
+
+  private put({ at, bytes }: SlotWrite): void {
+    const written = fs.writeSync(this.fd, bytes, 0, bytes.length, at)
+    if (written < bytes.length) throw new LockError('LOCK_UNAVAILABLE', `The file system of ${this.path} is full.`)
+    fs.fsyncSync(this.fd)
   }
 
   /** It gets its name when it is open to everybody who shares the folder, whatever the umask. */
@@ -177,7 +191,9 @@ export class AgreementFile {
 
 /** @throws LockError `LOCK_INVALID` */
 export function checkSpaceName(space: unknown): void {
-  if (typeof space !== 'string' || space === '' || /[{}\0/]/.test(space)) throw invalid('space is a word without "/", "{", "}" and NUL.')
+  // A lone half of a surrogate pair cannot be written as UTF-8.
+  if (typeof space !== 'string' || space === '' || /[{}\0/]|\p{Cs}/u.test(space))
+    throw invalid('space is a word without "/", "{", "}" and NUL.')
 }
 
 function fileName(space: string): string {
@@ -185,6 +201,12 @@ function fileName(space: string): string {
   const plain = encodeURIComponent(space).replace(/^\./, '%2E')
   const name = plain.length <= LONGEST_NAME ? plain : createHash('sha256').update(space).digest('hex')
   return `${name}.agreement`
+}
+
+/** A line of /proc/PID/fdinfo, as `lock: 1: OFDLCK ADVISORY WRITE -1 fe:00:42 8192 8193`: the kernel joins locks of neighbours. */
+function hasUsersByte(line: string): boolean {
+  const [, from, to] = /^lock:.* (\d+) (\d+)$/.exec(line) ?? []
+  return from !== undefined && Number(from) <= USERS_AT && USERS_AT <= Number(to)
 }
 
 function opened(path: string): number | null {

@@ -6,8 +6,9 @@
 //   E, the election byte    exclusive: I am trying the entries, wait for me. A courtesy, which saves tries: nothing else depends on it.
 //
 // Invariant. (1) The record is written only by one who holds U exclusively. (2) An engine is asked for locks only by one who holds U shared and
-// has, since it took U, read a record that names this engine: the digest of its entry, and the word that the engine itself keeps. (3) U is given
-// up only when no lease, no request and no child is left, and no deadline of a lost lease is still to come (tenure.ts).
+// has, since it took U, read a record that names this engine: the digest of its entry, and the word that the engine itself keeps, now and whenever
+// the connection was made anew (Backend.expectIdentity). (3) U is given up only when no lease, no request and no child is left, and no deadline of
+// a lost lease is still to come (tenure.ts).
 //
 // So whoever has a valid lease holds U; as long as somebody holds U the record stays as it is; and all who hold U have read it. Two valid leases
 // are therefore always on the engine that one record names. What servers are up decides which engine is elected, and never who is safe.
@@ -41,8 +42,10 @@ export type Step =
   /** Gives up U. */
   | { readonly do: 'leave' }
   | { readonly do: 'others' }
-  /** The record, or null if there is no good one. */
+  /** The record, or null if there is none that can be relied on. */
   | { readonly do: 'read' }
+  /** Of all the records that can be read. */
+  | { readonly do: 'highest-epoch' }
   /** Writes a record, durably. Answers when it is on the disk. */
   | { readonly do: 'write'; readonly record: AgreementRecord }
   /** Whether the file is still the one that others find. */
@@ -194,10 +197,10 @@ function* record(entries: readonly Entry[], { entry, identity, passedOver }: Fou
   let agreed: Agreed | null = null
   try {
     if ((yield { do: 'is-the-file' }) as boolean) {
-      const last = (yield { do: 'read' }) as AgreementRecord | null
+      const highest = (yield { do: 'highest-epoch' }) as number
       const { wallMs } = (yield { do: 'look-at-clocks' }) as Clocks
       const { digest, shown: engine } = entries[entry]!
-      const epoch = Math.max((last?.epoch ?? 0) + 1, Math.floor(wallMs / 1_000))
+      const epoch = Math.max(highest + 1, Math.floor(wallMs / 1_000))
       const made: AgreementRecord = { epoch, digest, identity, engine, at: wallMs, by, passedOver }
       yield { do: 'write', record: made }
       yield { do: 'share' }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The configuration file as a file: where it is found, and the text in it.
 import * as fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { LockError } from '../core/errors.ts'
 import { bad } from './url-syntax.ts'
 
@@ -36,7 +36,9 @@ export function readConfigurationFile(path: string): string {
     bytes = readBounded(path)
   } catch (error) {
     if (error instanceof LockError) throw error
-    throw new LockError('CONFIG_INVALID', `The configuration file ${path} cannot be read: ${(error as Error).message}.`, { cause: error })
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? `there is no such file: is ${path} what HOLDFAST_CONFIG should say?` : `${message}.`
+    throw new LockError('CONFIG_INVALID', `The configuration file ${resolve(path)} cannot be read: ${why}`, { cause: error })
   }
   if (bytes.includes(0)) throw bad(`${path} is no text: is it the configuration file?`)
   try {
@@ -50,7 +52,7 @@ export function readConfigurationFile(path: string): string {
 function readBounded(path: string): Buffer {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   try {
-    if (!fs.fstatSync(fd).isFile()) throw bad(`${path} is no file.`)
+    if (!fs.fstatSync(fd).isFile()) throw bad(`${resolve(path)} is no file.`)
     const bytes = Buffer.alloc(LARGEST_BYTES + 1)
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read)

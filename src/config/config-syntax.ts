@@ -3,13 +3,15 @@
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 import type { Preference } from '../core/backend.ts'
 import { ConfigText, startOf } from './config-text.ts'
-import { type EngineUrl, parseUrl } from './url.ts'
+import { type EngineUrl, parseUrl, SCHEMES, type Scheme } from './url.ts'
 import { duration } from './url-syntax.ts'
 
 export type Scope = 'network' | 'host'
 
 export interface EngineEntry {
   readonly url: EngineUrl
+  /** The URL as it is written. */
+  readonly text: string
   /** Milliseconds; undefined where nothing is said. */
   readonly timeoutMs: number | undefined
 }
@@ -31,6 +33,13 @@ export const SCOPES: readonly Scope[] = ['network', 'host']
 export const PREFERENCES: readonly Preference[] = ['first-come', 'writers']
 /** Says to an editor which schema the file follows, in JSON, where there are no comments. */
 const SCHEMA_KEY = '$schema'
+const EXAMPLES: Readonly<Record<Scheme, string>> = {
+  memory: 'memory:',
+  file: 'file:./locks',
+  redis: 'redis://localhost',
+  rediss: 'rediss://localhost',
+  zookeeper: 'zookeeper://localhost/locks',
+}
 const SHORTEST_TIMEOUT_MS = 50
 const LONGEST_TIMEOUT_MS = 60_000
 const LONGEST_SPACE = 100
@@ -87,15 +96,15 @@ class Reader extends ConfigText {
     if (isMap(node) && bareUrl(node) === null) {
       const given = this.keys(node as YAMLMap<Node, Node | null>, ENTRY_KEYS, key)
       if (!given.has('url')) throw this.wrong(startOf(node), key, 'it has no url.')
-      return { url: this.url(given.get('url')!, `${key}.url`), timeoutMs: this.timeout(given.get('timeout'), `${key}.timeout`) }
+      return { ...this.url(given.get('url')!, `${key}.url`), timeoutMs: this.timeout(given.get('timeout'), `${key}.timeout`) }
     }
-    return { url: this.url(node, key), timeoutMs: undefined }
+    return { ...this.url(node, key), timeoutMs: undefined }
   }
 
-  private url(node: Node | null, key: string): EngineUrl {
+  private url(node: Node | null, key: string): { readonly url: EngineUrl; readonly text: string } {
     const text = bareUrl(node) ?? this.string(node, key, 'a URL, such as redis://localhost')
     try {
-      return parseUrl(text)
+      return { url: parseUrl(text), text }
     } catch (error) {
       throw this.because(error, startOf(node), key)
     }
@@ -109,7 +118,7 @@ class Reader extends ConfigText {
       ms = duration(text, text)
     } catch {}
     if (ms === undefined || ms < SHORTEST_TIMEOUT_MS || ms > LONGEST_TIMEOUT_MS) {
-      throw this.wrong(startOf(node), key, `it is a time such as 500ms or 2s, up to 1m, not ${JSON.stringify(text)}.`)
+      throw this.wrong(startOf(node), key, `it is a time such as 500ms or 2s, from 50ms to 1m, not ${JSON.stringify(text)}.`)
     }
     return ms
   }
@@ -149,6 +158,17 @@ class Reader extends ConfigText {
       one ??= url.prefer
     }
     return one
+  }
+
+  /** For keys that other files of this kind have. */
+  protected override hint(key: string, above: string): string | null {
+    if (above === '') return ENTRY_KEYS.some((one) => one === key) ? 'It belongs to an entry of engines.' : null
+    if (key === 'type' || key === 'config') {
+      return 'Here an engine is a URL, such as redis://localhost. (Files of data_base.distributed_lock are read by holdfast/isf.)'
+    }
+    return SCHEMES.some((scheme) => scheme === key)
+      ? `An engine is one URL, in quotes or without a space in it, such as ${EXAMPLES[key as Scheme]}.`
+      : null
   }
 }
 

@@ -75,10 +75,16 @@ export abstract class ConfigText {
       const name = isScalar(key) ? String(key.value) : '?'
       const path = above === '' ? name : `${above}.${name}`
       if (name === ignored) continue
-      if (!known.includes(name)) throw this.wrong(startOf(key), path, `there is no such key. ${guess(name, known)}`)
+      if (!known.includes(name))
+        throw this.wrong(startOf(key), path, `there is no such key. ${this.hint(name, above) ?? guess(name, known)}`)
       given.set(name, value)
     }
     return given
+  }
+
+  /** What is said of a key that is not known, when there is something better to say than a guess. */
+  protected hint(_key: string, _above: string): string | null {
+    return null
   }
 
   protected because(error: unknown, at: number, key: string): LockError {

@@ -51,6 +51,25 @@ export function shownAs(url: EngineUrl, defaults: EngineDefaults = {}): string {
   return `memory:${url.name ?? ''}`
 }
 
+/** The URL that was taken apart, with all that is said beside it in it. */
+export function wholeUrl(text: string, url: EngineUrl, defaults: EngineDefaults): string {
+  const { space, prefer } = defaults
+  const [place = '', query] = text.split('?', 2)
+  const root = isZooKeeper(url) && url.root === undefined && space !== undefined ? rootOf(url, space) : ''
+  const directory = isFile(url) ? directoryOf(url, defaults) : undefined
+  const words = [
+    ...(query === undefined ? [] : [query]),
+    ...(isRedis(url) && url.space === undefined && space !== undefined ? [`space=${encodeURIComponent(space)}`] : []),
+    ...(url.prefer === undefined && prefer !== undefined ? [`prefer=${prefer}`] : []),
+  ]
+  const where = directory === undefined ? `${place.replace(/\/$/, '')}${encodeURI(root)}` : `file:${encodedPath(directory)}`
+  return words.length === 0 ? where : `${where}?${words.join('&')}`
+}
+
+function encodedPath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/')
+}
+
 function shownRedis({ scheme, host = 'localhost', port = 6379, path, db = 0, space, prefix }: RedisUrl, defaults: EngineDefaults): string {
   const server = `//${host.includes(':') ? `[${lower(host)}]` : lower(host)}:${port}${db === 0 ? '' : `/${db}`}`
   const words = {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
-// When a user of an engine may give up its place among the users: no lease is left, no request is under way, and no lease was held so lately that
-// the engine may still keep it, and its holder still be on the way out.
+// When a user of an engine may give up its place among the users: no lease and no child that was started under one is left, no request is under way,
+// and no lease was held so lately that the engine may still keep it, and its holder still be on the way out.
 //
-// Looks come now and then, and a lease may come and go between two of them: so each grant is noted, and counts as lasting until the next look.
+// Looks come now and then, and a lease may come or go between two of them: what was there at the last look, or was granted since, counts as lasting
+// until the next.
 
 export class Tenure {
   /** Requests under way. */
   asks = 0
+  /** Leases for which a child may have been started, and whose holders have not said that it is gone. */
+  lent = 0
   private readonly graceMs: number
-  private granted = false
+  /** There was a lease at the last look, or since. */
+  private held = false
   private heldAt: number
 
   /** @param graceMs how long after its holder's deadline an engine may keep a lease. */
@@ -19,14 +23,14 @@ export class Tenure {
 
   /** A lease was granted. */
   note(): void {
-    this.granted = true
+    this.held = true
   }
 
   /** How many milliseconds are left until the place may be given up, if nothing happens: 0 is now, infinity as long as somebody needs it. */
   leftMs(leases: number, nowMs: number): number {
-    if (leases > 0 || this.granted) this.heldAt = nowMs
-    this.granted = false
-    if (leases > 0 || this.asks > 0) return Number.POSITIVE_INFINITY
+    if (leases > 0 || this.held) this.heldAt = nowMs
+    this.held = leases > 0
+    if (leases > 0 || this.asks > 0 || this.lent > 0) return Number.POSITIVE_INFINITY
     return Math.max(0, this.heldAt + this.graceMs - nowMs)
   }
 }

@@ -36,8 +36,10 @@ export const CONFIG_VARIABLE = 'HOLDFAST_CONFIG'
 /** Kernel files in the default directory. */
 export const DEFAULT_URL = 'file:'
 
-const SCHEMES = ['memory', 'file', 'redis', 'rediss', 'zookeeper'] as const
+export const SCHEMES = ['memory', 'file', 'redis', 'rediss', 'zookeeper'] as const
+export type Scheme = (typeof SCHEMES)[number]
 const PARAMETERS = ['prefer'] as const
+const BEGINNINGS = 'it begins with "file:", "redis:", "rediss:", "zookeeper:" or "memory:"'
 
 /**
  * A lock space on the engine that the URL names.
@@ -57,18 +59,26 @@ export async function connect(url?: string, options?: LockSpaceOptions): Promise
   return new LockSpace(await configured(url), options)
 }
 
+/** What decides where `connect()` goes: a URL, or a configuration file. */
+export type Source = { readonly url: string; readonly said: EngineUrl } | { readonly file: string }
+
 /** The first source that says anything decides. They are asked in this order, and none is a fallback for another that is wrong. */
-async function configured(given: string | undefined): Promise<Backend> {
-  if (given !== undefined) return openEngine(parseUrl(given))
-  const { [CONFIG_VARIABLE]: file, [URL_VARIABLE]: url } = process.env
-  if (file !== undefined && url !== undefined)
+export async function sourceOf(given: string | undefined): Promise<Source> {
+  if (given !== undefined) return { url: given, said: parseUrl(given) }
+  const { [CONFIG_VARIABLE]: named, [URL_VARIABLE]: url } = process.env
+  if (named !== undefined && url !== undefined)
     throw bad(`${CONFIG_VARIABLE} and ${URL_VARIABLE} are both in the environment, and may mean two places: unset one.`)
-  if (url !== undefined) return openEngine(parsedFrom(url, `The environment variable ${URL_VARIABLE}`))
+  if (url !== undefined) return { url, said: parsedFrom(url, `The environment variable ${URL_VARIABLE}`) }
   const { nearestConfiguration } = await import('./config-file.ts')
-  const path = file ?? nearestConfiguration(process.cwd())
-  if (path === null) return openEngine(parseUrl(DEFAULT_URL))
+  const file = named ?? nearestConfiguration(process.cwd())
+  return file === null ? { url: DEFAULT_URL, said: parseUrl(DEFAULT_URL) } : { file }
+}
+
+async function configured(given: string | undefined): Promise<Backend> {
+  const source = await sourceOf(given)
+  if ('url' in source) return openEngine(source.said)
   const { openConfiguration } = await import('./configuration.ts')
-  return openConfiguration(path)
+  return openConfiguration(source.file)
 }
 
 function parsedFrom(url: string, source: string): EngineUrl {
@@ -86,7 +96,7 @@ function parsedFrom(url: string, source: string): EngineUrl {
  */
 export function parseUrl(url: string): EngineUrl {
   if (typeof url !== 'string') throw bad(`A lock URL is a string, not ${url === null ? 'null' : typeof url}.`)
-  if (url === '') throw bad(`A lock URL is empty; write "memory:", "file:" or "redis:".`)
+  if (url === '') throw bad(`A lock URL is empty; ${BEGINNINGS}.`)
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? []
   if (scheme === undefined || rest === undefined) throw bad(`${quoted(url)} names no engine. ${withoutScheme(url)}`)
   const engine = scheme.toLowerCase()
@@ -131,12 +141,13 @@ function preferenceOf(text: string, url: string): { prefer?: Preference } {
   return word === undefined ? {} : { prefer: preference(word, url) }
 }
 
-function isScheme(word: string): word is (typeof SCHEMES)[number] {
+function isScheme(word: string): word is Scheme {
   return (SCHEMES as readonly string[]).includes(word)
 }
 
 function withoutScheme(url: string): string {
   if (/^[./]/.test(url)) return `Did you mean file:${url}?`
-  const near = nearest(url.toLowerCase(), SCHEMES)
-  return near === undefined ? 'A lock URL starts with "memory:", "file:" or "redis:".' : `Did you mean ${near}:?`
+  const [word = ''] = /^[a-z]*/i.exec(url) ?? []
+  const near = nearest(word.toLowerCase(), SCHEMES)
+  return near === undefined ? `A lock URL has one: ${BEGINNINGS}.` : `Did you mean ${near}:?`
 }

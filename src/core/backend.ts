@@ -80,6 +80,12 @@ export interface Backend {
    * @throws LockError `LOCK_UNAVAILABLE` when the engine cannot be reached (the promise rejects with it).
    */
   identity?(): Promise<string>
+  /**
+   * From here on the engine is only the one with this {@link identity}: where a session is begun anew, or found again, at one with another (its
+   * address leads elsewhere, it has lost its data), nothing is granted there, and requests are `LOCK_UNAVAILABLE`. Needed of engines that make
+   * their connection anew by themselves. May be called again with another word.
+   */
+  expectIdentity?(word: string): void
   /** Milliseconds for which the engine may go on keeping a lease that was lost by its holder's own clock. Default 0. */
   readonly graceMs?: number
 }

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 // One examination from its beginning to its end: who takes part, what is tried in which order, and that everything is given back.
-import { readlinkSync } from 'node:fs'
-import { dirname } from 'node:path'
-import type { FileLease } from '../backends/file/index.ts'
 import type { Supports } from '../core/backend.ts'
 import type { LockErrorCode } from '../core/errors.ts'
 import { isLockError } from '../core/errors.ts'
 import { within } from './bounded.ts'
-import { FileSurvey } from './files.ts'
-import { type Facts, Hands, type Opening, openSpace } from './hands.ts'
+import { Hands, type Opening, openSpace } from './hands.ts'
 import { kill } from './kill.ts'
 import { allFree, handOffs, judgeLoad, judgeTokens, underLoad } from './load.ts'
 import { FileMarks, SharedMarks } from './marks.ts'
@@ -53,7 +49,7 @@ export class Examination {
   private readonly workers: Worker[] = []
   private readonly fileMarks: FileMarks = FileMarks.unnamed()
   private readonly sharedMarks: SharedMarks = SharedMarks.withRoomFor(SHARED_MARKS)
-  private survey: Survey | null
+  private readonly survey: Survey | null
   private hands: Hands | null = null
   /** Why nothing more is tried. */
   private stuck: string | null = null
@@ -100,9 +96,7 @@ export class Examination {
     if (this.survey !== null && !(await this.survey.before(findings))) return this.skipRest('it cannot be used as it is, see above')
     const tree = await this.open()
     if (tree === null) return this.skipRest('no lock space could be opened')
-    const facts = this.hands!.facts()
-    if (this.survey === null && !(await this.surveyNow(tree, facts))) return this.skipRest('it cannot be used as it is, see above')
-    const { supports } = facts
+    const { supports } = this.hands!.facts()
     const troupe = supports.scope === 'thread' ? null : this.engage()
     const killing = (): Promise<void> => this.check('kill', () => this.kill(troupe, tree.root, supports))
     // A lease takes its time to run out. Where the kernel frees at once, it is measured when nobody else is busy.
@@ -136,19 +130,6 @@ export class Examination {
       this.findings.add('open', failed(messageOf(error), adviceOn(error)))
       return null
     }
-  }
-
-  /** A configuration has decided: only what the space itself shows is known. */
-  private async surveyNow({ guard }: OwnTree, { backend }: Facts): Promise<boolean> {
-    if (!('url' in this.opening) || backend === 'memory') return true
-    const [fd] = (guard as Partial<FileLease> | null)?.descriptors ?? []
-    if (backend !== 'file' || fd === undefined) {
-      this.findings.add('reach', notTried('a configuration chose it: name it with --on to have the server looked at'))
-      return true
-    }
-    // The lock files lie in a folder of the directory.
-    this.survey = new FileSurvey(dirname(dirname(readlinkSync(`/proc/self/fd/${fd}`))))
-    return await this.survey.before(this.findings)
   }
 
   private engage(): Troupe {

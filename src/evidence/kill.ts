@@ -23,6 +23,8 @@ export interface KillPlan {
   readonly remark: string
 }
 
+/** The deadline of a lease that does not run out by itself, whatever other engines of the same configuration do. */
+const FOR_EVER = 2n ** 63n - 1n
 const TAKE_MS = 5_000
 const IN_LINE_MS = 1_000
 /** Where the kernel frees what the dead held. */
@@ -38,8 +40,11 @@ export async function kill({ victim, witness, opening, key, marks, remark }: Kil
     const [mine, theirs] = [aLease(), aLease()]
     const { supports } = await dying.call('facts')
     const held = await dying.call('take', mine, { read: [], write: [key] }, TAKE_MS)
-    const leaseMs = supports.deadHolder === 'at-once' ? 0 : Number(held.deadline - held.at) / 1e6
-    if (leaseMs > LONGEST_LEASE_MS) return notTried(`its leases last ${spoken(leaseMs)} or more, which is longer than this examination`)
+    const leaseMs = supports.deadHolder === 'at-once' || held.deadline === FOR_EVER ? 0 : Number(held.deadline - held.at) / 1e6
+    if (leaseMs > LONGEST_LEASE_MS) {
+      await dying.call('release', mine)
+      return notTried(`its leases last ${spoken(leaseMs)} or more, which is longer than this examination`)
+    }
     const boundMs = leaseMs === 0 ? 2 * AT_ONCE_MS : 2 * leaseMs + NOTICE_MS
     const granted = waiting.call('take', theirs, { read: [], write: [key] }, boundMs)
     granted.catch(() => {})

@@ -3,11 +3,11 @@
 import { randomBytes } from 'node:crypto'
 import { checkServer } from '../backends/redis/checks.ts'
 import type { Connection, Endpoint } from '../backends/redis/connection.ts'
-import { asLockError, isMissing, isRefusal, silent } from '../backends/redis/failures.ts'
+import { asLockError, isRefusal, silent } from '../backends/redis/failures.ts'
 import { within as inTime } from '../backends/redis/link.ts'
+import { loadClient, openClient } from '../backends/redis/load-client.ts'
 import { type Settings, settingsOf } from '../backends/redis/options.ts'
 import type { RedisUrl } from '../config/redis-url.ts'
-import { isLockError } from '../core/errors.ts'
 import { bootNow } from '../native/clock.ts'
 import { percentile } from './bounded.ts'
 import type { Opening } from './hands.ts'
@@ -105,20 +105,10 @@ export class RedisSurvey implements Survey {
   }
 
   private async connect(): Promise<Connection> {
-    const began = performance.now()
+    await loadClient()
+    const opening = openClient(this.endpoint)
     try {
-      return await this.connectWithin(CONNECT_MS)
-    } catch (error) {
-      if (performance.now() - began < CONNECT_MS) throw error
-      // Loading the client took part of the time: on a busy machine, most of it.
-      return await this.connectWithin(ANSWER_MS)
-    }
-  }
-
-  private async connectWithin(ms: number): Promise<Connection> {
-    const opening = openConnection(this.endpoint)
-    try {
-      return await inTime(opening, ms, () => silent(this.place, CONNECT_MS))
+      return await inTime(opening, CONNECT_MS, () => silent(this.place, CONNECT_MS))
     } catch (error) {
       opening.then(
         (late) => late.close(),
@@ -213,15 +203,4 @@ export class RedisSurvey implements Survey {
   private send(connection: Connection, command: readonly string[]): Promise<unknown> {
     return inTime(connection.send(command, this.settings.hash), ANSWER_MS, () => silent(connection.place, ANSWER_MS))
   }
-}
-
-async function openConnection(endpoint: Endpoint): Promise<Connection> {
-  try {
-    const { openNodeRedis } = await import('../backends/redis/node-redis.ts')
-    return await openNodeRedis(endpoint)
-  } catch (error) {
-    if (isLockError(error) || !isMissing(error, 'redis')) throw error
-  }
-  const { openIoredis } = await import('../backends/redis/ioredis.ts')
-  return await openIoredis(endpoint)
 }

@@ -3,8 +3,10 @@
 // does not know the engine. It works in a tree of its own beside all paths, so nobody who uses the space waits for it.
 import { resolve } from 'node:path'
 import { defaultDirectory } from '../backends/file/index.ts'
+import { agreementOf } from '../config/agreed.ts'
+import { openConfiguration, possibleEngines } from '../config/configuration.ts'
 import type { RedisUrl } from '../config/redis-url.ts'
-import { type FileUrl, parseUrl, URL_VARIABLE } from '../config/url.ts'
+import { type FileUrl, parseUrl, sourceOf } from '../config/url.ts'
 import { quoted } from '../config/url-syntax.ts'
 import type { ZooKeeperUrl } from '../config/zookeeper-url.ts'
 import { within } from './bounded.ts'
@@ -33,9 +35,9 @@ const NEVER_PROVED = 'that conflicting requests are let in in the order in which
 export async function verify({ url: given, opening, signal, onCheck = () => {} }: VerifyOptions = {}): Promise<Report> {
   const began = performance.now()
   const findings = new Findings(onCheck)
-  const url = opening === undefined ? (given ?? process.env[URL_VARIABLE]) : undefined
+  const url = opening === undefined ? await placeOf(given) : undefined
   const survey = url === undefined ? null : await surveyOf(url)
-  // Without a URL of ours: whatever connect() finds.
+  // As connect() opens it: what was looked up is what is looked at, and locks are tried in the way of those who use the space.
   const examination = new Examination(findings, opening ?? { url: given }, survey)
   try {
     await stoppable(signal, within(LIMIT_MS, 'the examination', examination.run()))
@@ -57,6 +59,22 @@ export async function verify({ url: given, opening, signal, onCheck = () => {} }
     seconds: Math.round(performance.now() - began) / 1_000,
     checks: findings.checks,
     notProved: [...examination.notProved, NEVER_PROVED],
+  }
+}
+
+/** Where `connect()` goes, as a URL with passwords; undefined where it does not come in: then the examination says why. */
+async function placeOf(given: string | undefined): Promise<string | undefined> {
+  const source = await sourceOf(given)
+  if ('url' in source) return source.url
+  const possible = possibleEngines(source.file)
+  if (possible.length === 1) return possible[0]!.url
+  try {
+    const backend = await openConfiguration(source.file)
+    const engine = agreementOf(backend)?.engine
+    await backend.close()
+    return possible.find(({ shown }) => shown === engine)?.url
+  } catch {
+    return undefined
   }
 }
 

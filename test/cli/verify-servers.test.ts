@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // `holdfast verify` on real servers, good ones and bad ones.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { getChildren } from '../../src/backends/zookeeper/wire/operations.ts'
 import { ZooKeeperSession } from '../../src/backends/zookeeper/wire/session.ts'
 import type { Report } from '../../src/evidence/report.ts'
-import { startRedis } from '../redis/server.ts'
+import { freePort, startRedis } from '../redis/server.ts'
+import { temporaryFolder } from '../support/file-folders.ts'
 import { startEnsemble } from '../zookeeper/ensemble.ts'
 import { startZooKeeper } from '../zookeeper/server.ts'
 import { holdfast, start } from './program.ts'
@@ -38,6 +41,45 @@ describe('On Redis', () => {
     expect(report).toMatchObject({ verdict: 'warning', sentence: expect.stringMatching(/a warning about .*persistence/) })
     expect(warned(report)).toEqual({ persistence: expect.stringMatching(/forgotten all locks/) })
     expect(report.checks.find(({ check }) => check === 'kill')?.found).toMatch(/^free .* after the kill$/)
+  })
+
+  test('it looks at the server that a configuration chose, and tries locks as its users do', async () => {
+    await using server = await startRedis({ args: ['--requirepass', 'secret', '--appendonly', 'yes'] })
+    const nobody = await freePort()
+    const home = temporaryFolder()
+    const config = join(home, 'holdfast.config.yml')
+    const engines = `engines: ["redis://127.0.0.1:${nobody}", "redis://:secret@127.0.0.1:${server.port}?lease=1s"]`
+    writeFileSync(config, `${engines}\nscope: host\nspace: lab\nagreement: ./agreement\n`)
+    const result = await holdfast(['verify', '--json'], { env: { HOLDFAST_CONFIG: config } })
+    const report = reportOf(result)
+    expect(result.code).toBe(0)
+    expect(report).toMatchObject({ engine: 'redis', url: `redis://…@127.0.0.1:${server.port}?lease=1s&space=lab` })
+    expect(result.stdout).not.toContain('secret')
+    expect({ ...those(report, 'failed'), ...those(report, 'not tried') }).toEqual({})
+    expect(report.checks.map(({ check }) => check)).toEqual(expect.arrayContaining(['eviction', 'persistence', 'rights', 'kill', 'load']))
+  })
+
+  test('it says of a configuration that leads nowhere why no engine serves, and refuses two', async () => {
+    const home = temporaryFolder()
+    const config = join(home, 'holdfast.config.yml')
+    const [one, other] = [await freePort(), await freePort()]
+    const engines = `engines: ["redis://127.0.0.1:${one}", "redis://127.0.0.1:${other}"]`
+    writeFileSync(config, `${engines}\nscope: host\nagreement: ./agreement\n`)
+    const both = await holdfast(['verify'], { env: { HOLDFAST_CONFIG: config, HOLDFAST_URL: 'memory:' } })
+    expect(both).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining('unset one') })
+    const down = reportOf(await holdfast(['verify', '--json'], { env: { HOLDFAST_CONFIG: config } }))
+    expect(down).toMatchObject({ verdict: 'failed', url: null })
+    expect(those(down, 'failed')).toEqual({ open: expect.stringMatching(/No engine of the configuration answers/) })
+  })
+
+  test('it does not wait for a long lease, and leaves nothing held, where the user may go to no other space', async () => {
+    await using server = await startRedis({ args: ['--appendonly', 'yes'] })
+    const operator = new Redis(server.port, '127.0.0.1')
+    onTestFinished(() => operator.disconnect())
+    await operator.call('ACL', 'SETUSER', 'guest', 'on', '>secret', '~holdfast:{default}*', '&*', '+@all')
+    const report = reportOf(await holdfast(['verify', '--json', '--on', `redis://guest:secret@127.0.0.1:${server.port}?lease=30s`]))
+    expect(those(report, 'failed')).toEqual({})
+    expect(those(report, 'not tried')).toEqual({ kill: expect.stringContaining('longer than this examination') })
   })
 
   test('it fails on a server that evicts, on a replica, and for a user without rights', async () => {

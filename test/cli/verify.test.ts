@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // `holdfast verify` on real file systems, good ones and bad ones, and in memory.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { memoryFolder, temporaryFolder } from '../support/file-folders.ts'
 import { holdfast, isRunning, MAIN, Program, start } from './program.ts'
-import { FAILED, figures, reportOf, those } from './verify-report.ts'
+import { FAILED, figures, reportOf, those, warned } from './verify-report.ts'
 
 describe('On files', () => {
   test('it proves that locks hold on a disk, twice at once, while somebody has every path, and leaves nothing behind', async () => {
@@ -70,6 +70,20 @@ describe('On files', () => {
     expect(those(report, 'failed')).toEqual({})
   })
 
+  test('it names ext4, and is content with it', async () => {
+    const base = memoryFolder()
+    const script = 'truncate -s 32M disk && mkfs.ext4 -q disk && mkdir ext4 && mount -o loop disk ext4 && exec "$@"'
+    const words = ['-m', 'sh', '-c', script, 'sh', process.execPath, MAIN, 'verify', '--json', '--on', `file:${join(base, 'ext4/locks')}`]
+    const result = await new Program('unshare', words, { cwd: base }).finish()
+    expect(result.code).toBe(0)
+    const report = reportOf(result)
+    expect(report.checks.find(({ check }) => check === 'file-system')).toMatchObject({
+      outcome: 'ok',
+      found: expect.stringMatching(/^ext4/),
+    })
+    expect(warned(report)).toEqual({})
+  })
+
   test('it names overlayfs, with a warning and 0', async () => {
     const base = memoryFolder()
     const mount = `mkdir lower upper work merged && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && exec "$@"`
@@ -79,6 +93,18 @@ describe('On files', () => {
     const report = reportOf(result)
     expect(those(report, 'warning')).toMatchObject({ 'file-system': expect.stringMatching(/^overlay/) })
     expect(those(report, 'failed')).toEqual({})
+  })
+
+  test('it looks at the folder that a configuration fell back to, where the dead free their locks at once', async () => {
+    const home = temporaryFolder()
+    const config = join(home, 'holdfast.config.yml')
+    writeFileSync(config, 'engines: ["redis://127.0.0.1:1", "file:./locks"]\nscope: host\nagreement: ./agreement\n')
+    const result = await holdfast(['verify', '--json'], { env: { HOLDFAST_CONFIG: config } })
+    const report = reportOf(result)
+    expect(result.code).toBe(0)
+    expect(report).toMatchObject({ engine: 'file', url: `file:${home}/locks` })
+    expect({ ...those(report, 'failed'), ...those(report, 'not tried') }).toEqual({})
+    expect(figures(report, 'kill')).toMatchObject({ leaseMs: 0 })
   })
 
   test.each([

@@ -10,7 +10,7 @@ import { LockError } from '../../src/core/errors.ts'
 import { Program } from '../cli/program.ts'
 import { operator } from '../redis/spaces.ts'
 import { openDescriptors } from '../support/file-folders.ts'
-import { eventually, files, folder, nobody, redis, server, user } from './several.ts'
+import { eventually, files, folder, nobody, redis, server, TIMEOUT_MS, user } from './several.ts'
 
 async function warnings(): Promise<Error[]> {
   const heard: Error[] = []
@@ -58,10 +58,10 @@ describe('Several engines', () => {
   test('do not serve a newcomer who cannot reach the one that others use: LOCK_UNAVAILABLE, naming them', async () => {
     const home = folder()
     const first = await server()
-    const one = await user(home, [redis(first), files(home)])
+    const one = await user(home, [redis(first, { lease: 5_000 }), files(home)])
     const lease = await one.locks.write('/a')
     // From here the address leads nowhere.
-    const stranger = user(home, [redis(await nobody(), {}, `redis:${first.port}`), files(home)])
+    const stranger = user(home, [redis(await nobody(), { lease: 5_000 }, `redis:${first.port}`), files(home)])
     await expect(stranger).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE', message: expect.stringContaining(`${process.pid}@`) })
     await lease.release()
   })
@@ -119,7 +119,7 @@ describe('Several engines', () => {
     const began = performance.now()
     const one = await user(home, [redis(silent.address() as AddressInfo), files(home)])
     expect(performance.now() - began).toBeLessThan(3_000)
-    expect(one.agreement).toMatchObject({ engine: 'file:files', passedOver: [{ why: expect.stringContaining('400 ms') }] })
+    expect(one.agreement).toMatchObject({ engine: 'file:files', passedOver: [{ why: expect.stringContaining(`${TIMEOUT_MS} ms`) }] })
   })
 
   test('that all are down are LOCK_UNAVAILABLE with the reason of each', async () => {

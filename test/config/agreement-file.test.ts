@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { AgreementFile, defaultAgreementFolder } from '../../src/config/agreement-file.ts'
-import { type AgreementRecord, decodeSlots, encodeRecord, SLOT_BYTES } from '../../src/config/agreement-record.ts'
+import { type AgreementRecord, decodeSlots, encodeRecord, SLOT_BYTES, writesFor } from '../../src/config/agreement-record.ts'
 import { folder } from './several.ts'
 
 const RECORD: AgreementRecord = {
@@ -26,35 +27,69 @@ describe('The record of an agreement', () => {
   test('is read as it was written, and is text', () => {
     const slot = encodeRecord(RECORD)
     expect(slot).toHaveLength(SLOT_BYTES)
-    expect(decodeSlots(Buffer.concat([slot, Buffer.alloc(SLOT_BYTES)]))).toEqual(RECORD)
+    for (const blank of [Buffer.alloc(SLOT_BYTES), Buffer.alloc(SLOT_BYTES, ' '), Buffer.alloc(0)]) {
+      expect(decodeSlots(Buffer.concat([slot, blank]))).toEqual({ record: RECORD, highestEpoch: 7 })
+    }
+    expect(decodeSlots(Buffer.concat([Buffer.alloc(SLOT_BYTES), slot]))).toEqual({ record: RECORD, highestEpoch: 7 })
     expect(slot.toString()).toMatch(/^[\x20-\x7e]+\n$/)
   })
 
-  test('is the younger of two good ones, wherever it stands', () => {
+  test('counts only alone: beside another one, nobody can tell which its users have agreed on', () => {
     const [old, young] = [encodeRecord(RECORD), encodeRecord({ ...RECORD, epoch: 8 })]
-    expect(decodeSlots(Buffer.concat([old, young]))?.epoch).toBe(8)
-    expect(decodeSlots(Buffer.concat([young, old]))?.epoch).toBe(8)
+    for (const both of [
+      [old, young],
+      [young, old],
+    ])
+      expect(decodeSlots(Buffer.concat(both))).toEqual({ record: null, highestEpoch: 8 })
   })
 
-  test('that is torn at whatever byte does not count: the one before does', () => {
+  test('does not count when it is damaged at any byte, and then no older one does', () => {
     const [old, young] = [encodeRecord(RECORD), encodeRecord({ ...RECORD, epoch: 8, engine: 'another' })]
     const end = young.toString().trimEnd().length
-    for (let bytes = 0; bytes < end; bytes++) {
-      const torn = Buffer.concat([young.subarray(0, bytes), old.subarray(bytes)])
-      expect(decodeSlots(Buffer.concat([torn, old]))?.epoch).toBe(7)
-      expect(decodeSlots(Buffer.concat([Buffer.from(torn).fill(0, bytes), Buffer.alloc(SLOT_BYTES)]))).toBeNull()
+    for (let at = 1; at < end; at++) {
+      const torn = Buffer.concat([young.subarray(0, at), old.subarray(at)])
+      const damaged = Buffer.from(young)
+      damaged[at]! ^= 1
+      for (const slot of [torn, Buffer.from(young).fill(0, at), damaged]) {
+        if (slot.equals(old)) continue
+        expect(decodeSlots(Buffer.concat([slot, Buffer.alloc(SLOT_BYTES)])).record).toBeNull()
+        expect(decodeSlots(Buffer.concat([old, slot])).record).toBeNull()
+      }
+    }
+  })
+
+  test('takes the place of another so that the epoch is known whenever the writing is cut short', () => {
+    const next = { ...RECORD, epoch: 8 }
+    const files = [
+      Buffer.concat([encodeRecord(RECORD), Buffer.alloc(SLOT_BYTES)]),
+      Buffer.concat([Buffer.alloc(SLOT_BYTES), encodeRecord(RECORD)]),
+    ]
+    for (const file of files) {
+      for (const { at, bytes } of writesFor(file, next)) {
+        const before = decodeSlots(file).highestEpoch
+        for (let length = 1; length < bytes.length; length += 100) {
+          const cut = Buffer.from(file)
+          bytes.copy(cut, at, 0, length)
+          expect(decodeSlots(cut).highestEpoch).toBeGreaterThanOrEqual(before)
+        }
+        bytes.copy(file, at)
+      }
+      expect(decodeSlots(file)).toEqual({ record: next, highestEpoch: 8 })
     }
   })
 
   test('keeps what matters when the reasons are too long, and refuses names that are', () => {
     const passedOver = Array.from({ length: 20 }, (_, i) => ({ entry: `redis://${i}`, why: 'x'.repeat(10_000) }))
-    expect(decodeSlots(Buffer.concat([encodeRecord({ ...RECORD, passedOver }), Buffer.alloc(0)]))).toEqual({ ...RECORD, passedOver: [] })
-    expect(() => encodeRecord({ ...RECORD, engine: 'x'.repeat(5_000) })).toThrow('too long')
+    expect(decodeSlots(encodeRecord({ ...RECORD, passedOver })).record).toEqual({ ...RECORD, passedOver: [] })
+    expect(() => encodeRecord({ ...RECORD, engine: 'x'.repeat(5_000) })).toThrow(
+      expect.objectContaining({ code: 'LOCK_INVALID', message: expect.stringContaining('too long') }),
+    )
   })
 
   test('of another layout does not count', () => {
-    const slot = encodeRecord(RECORD).toString().replace('"layout":1', '"layout":2')
-    expect(decodeSlots(Buffer.from(slot))).toBeNull()
+    const json = encodeRecord(RECORD).toString().trimEnd().slice(17).replace('"layout":1', '"layout":2')
+    const slot = Buffer.from(`${createHash('sha256').update(json).digest('hex').slice(0, 16)} ${json}`)
+    expect(decodeSlots(slot)).toEqual({ record: null, highestEpoch: 0 })
   })
 })
 
@@ -67,7 +102,7 @@ describe('The file of an agreement', () => {
     expect(readdirSync(home)).toEqual(expect.arrayContaining(['default.agreement', '%2Ehidden.agreement']))
   })
 
-  test.each(['', 'a/b', 'a\0b', '{a}'])('refuses the name %j', (name) => {
+  test.each(['', 'a/b', 'a\0b', '{a}', '\ud800'])('refuses the name %j', (name) => {
     expect(() => open(folder(), name)).toThrow('space is a word')
   })
 
@@ -96,18 +131,27 @@ describe('The file of an agreement', () => {
     expect(two.who()).toEqual([])
   })
 
-  test('keeps the last record when the writing of the next is cut short', () => {
-    const home = folder()
-    const file = open(home)
-    file.write(RECORD)
-    file.write({ ...RECORD, epoch: 8 })
-    expect(file.read()?.epoch).toBe(8)
-    const bytes = readFileSync(file.path)
-    bytes.fill(0, 100, SLOT_BYTES)
-    writeFileSync(file.path, bytes)
-    expect(file.read()?.epoch).toBe(7)
-    truncateSync(file.path, SLOT_BYTES + 50)
+  test('has one record at a time, in turns at two places, and none when it is cut short', () => {
+    const file = open(folder())
+    const places: boolean[] = []
+    for (const epoch of [7, 9, 11, 12]) {
+      file.write({ ...RECORD, epoch })
+      expect(file.read()?.epoch).toBe(epoch)
+      places.push(readFileSync(file.path, 'utf8').indexOf('"epoch"') < SLOT_BYTES)
+    }
+    expect(new Set(places.map((first, i) => first === (i % 2 === 0))).size).toBe(1)
+    truncateSync(file.path, 50)
     expect(file.read()).toBeNull()
+    expect(file.highestEpoch).toBe(0)
+  })
+
+  test('names whoever has it, also when both of its bytes are locked', () => {
+    const home = folder()
+    const [one, two] = [open(home), open(home)]
+    expect([one.beginElection(), one.claim()]).toEqual([true, true])
+    expect(two.who()).toEqual([expect.stringContaining(`${process.pid}@`)])
+    one.leave()
+    expect(two.who()).toEqual([])
   })
 
   test('gives the rights of its folder to everybody who shares it, whatever the umask', () => {

@@ -1,79 +1,22 @@
 // SPDX-License-Identifier: MIT
 // A machine on paper: processes that run the real protocol (src/config/agreement.ts, tenure.ts) step by step, on a file, on locks and on engines that
-// are a few lines each. Between any two steps of one, others go on, time passes, engines come and go, with and without their data, and anybody may die.
+// are a few lines each. Between any two steps of one, others go on, time passes, engines come and go, with and without their data, addresses lead
+// elsewhere, the file is damaged, or replaced while nobody uses it, and anybody may die, also in the middle of a write.
 //
-// The oracle looks at all leases after each step: two that are valid and lie on different engines are a split.
-import { type Agreed, comeBack, type Entry, enter, type Opened, type Others, type Script, type Step } from '../../src/config/agreement.ts'
-import { type AgreementRecord, slotOf } from '../../src/config/agreement-record.ts'
+// The oracle looks at all leases after each step: two that are valid and lie on different engines are a split, and so is one that is granted elsewhere
+// while the holder of another, which was lost, may still be on the way out. An engine that has lost its data is another one.
+import { type Agreed, comeBack, enter, type Opened, type Step } from '../../src/config/agreement.ts'
+import { type AgreementRecord, SLOT_BYTES, writesFor } from '../../src/config/agreement-record.ts'
 import { Tenure } from '../../src/config/tenure.ts'
 import { isLockError, LockError } from '../../src/core/errors.ts'
 import { generator } from '../support/random.ts'
+import { asked, type Flaw } from './agreement-kernel.ts'
+import { splitAmong, tooEarly } from './agreement-oracle.ts'
+import { type Engine, File, identityOf, Process } from './agreement-parts.ts'
 
-/** What the machine gets wrong, to see that the oracle would notice. */
-export type Flaw =
-  | 'claim-beside-users'
-  | 'share-beside-writer'
-  | 'share-forgotten'
-  | 'record-from-before'
-  | 'wrong-identity'
-  | 'leaves-with-lease'
-
-const LEASE_MS = 2_000
-const GRACE_MS = 100
+const LEASE_MS = 1_000
+const GRACE_MS = 3_000
 const PATIENCE = { electionMs: 3_000, strangerMs: 500 }
-
-interface Engine {
-  readonly name: string
-  /** Its locks are the kernel's, and pass to children. */
-  readonly local: boolean
-  state: 'up' | 'down' | 'refuses'
-  life: number
-}
-
-interface Lease {
-  readonly engine: Engine
-  /** Of its holder's clock. */
-  deadline: number
-}
-
-class File {
-  readonly slots: (AgreementRecord | 'torn' | null)[] = [null, null]
-  election: Process | null = null
-  writer: Process | null = null
-  readonly users = new Set<Process>()
-  removed = false
-}
-
-/** One user of the space. */
-class Process {
-  readonly name: string
-  readonly entries: readonly Entry[]
-  /** Which engine answers under the address of each entry, from where this process runs. */
-  readonly addresses: readonly Engine[]
-  file: File
-  alive = true
-  /** A command that goes on with what its parent left it. */
-  child = false
-  script: Script<Agreed | AgreementRecord | null> | null = null
-  step: Step | null = null
-  /** What the step before came to. */
-  answer: unknown = undefined
-  wakeAt = 0
-  halfWritten = false
-  connection: { entry: number; engine: Engine } | null = null
-  known: AgreementRecord | null = null
-  tenure: Tenure | null = null
-  readonly leases: Lease[] = []
-  entered = 0
-  refused: LockError | null = null
-
-  constructor(name: string, entries: readonly Entry[], addresses: readonly Engine[], file: File) {
-    this.name = name
-    this.entries = entries
-    this.addresses = addresses
-    this.file = file
-  }
-}
 
 export interface Outcome {
   readonly split: string | null
@@ -136,12 +79,13 @@ export class Machine {
     const kind = this.below(100)
     this.now += kind < 4 ? this.below(3_000) : this.below(12)
     if (kind >= 96) this.disturb(this.engines[this.below(this.engines.length)]!)
-    else if (kind >= 94 && this.processes.length < 16) this.start()
+    else if (kind >= 95 && this.processes.length < 16) this.start()
     else {
       const process = this.processes[this.below(this.processes.length)]!
       if (process.alive) this.turn(process, this.below(60) === 0)
     }
-    this.look()
+    if (kind === 50) this.tamper()
+    this.split ??= splitAmong(this.processes, this.now)
   }
 
   private disturb(engine: Engine): void {
@@ -149,6 +93,28 @@ export class Machine {
     engine.state = kind < 3 ? 'down' : kind === 3 ? 'refuses' : 'up'
     if (kind === 7) engine.life++
     this.say(`${engine.name} is ${engine.state}, life ${engine.life}`)
+  }
+
+  /** What others do to the file and to addresses. */
+  private tamper(): void {
+    const kind = this.below(8)
+    const { file } = this
+    if (kind === 0) {
+      const at = this.below(2) * SLOT_BYTES + this.below(300)
+      file.put({ at, bytes: Buffer.from(this.below(2) === 0 ? '\0' : 'x') })
+      // What cannot be read cannot be counted on from.
+      if (file.slots.highestEpoch < this.highestEpoch) this.highestEpoch = 0
+      this.say('the file is damaged')
+    } else if (kind < 3 && !this.processes.some((process) => process.file.used)) {
+      this.file = new File()
+      this.highestEpoch = 0
+      this.say('the file is replaced')
+    } else if (kind < 5) {
+      const process = this.processes[this.below(this.processes.length)]!
+      const entry = this.below(process.addresses.length)
+      process.addresses[entry] = this.below(2) === 0 ? this.engines.at(-1)! : process.home[entry]!
+      this.say(`for ${process.name}, ${process.entries[entry]!.shown} leads to ${process.addresses[entry]!.name}`)
+    }
   }
 
   private turn(process: Process, dies: boolean): void {
@@ -160,29 +126,28 @@ export class Machine {
   }
 
   private kill(process: Process): void {
-    this.say(`${process.name} dies${process.halfWritten ? ' while it writes' : ''}`)
+    this.say(`${process.name} dies${process.writes?.begun ? ' while it writes' : ''}`)
     const inherits = process.tenure !== null && !process.child && this.below(3) === 0
     process.script = null
     process.step = null
-    if (process.file.election === process) process.file.election = null
-    if (process.file.writer === process) process.file.writer = null
+    process.lingering = []
     if (inherits) {
       // What the kernel locked stays locked as long as the child has it open; what a server gave ends with its session.
       process.child = true
-      process.leases.splice(0, process.leases.length, ...process.leases.filter(({ engine }) => engine.local))
-      return
-    }
-    process.file.users.delete(process)
-    process.leases.length = 0
+      process.leases = process.leases.filter(({ engine }) => engine.local)
+    } else this.bury(process)
+  }
+
+  private bury(process: Process): void {
+    process.unlock()
+    process.leases = []
     process.alive = false
   }
 
   private endChild(process: Process): void {
     if (this.below(8) !== 0) return
     this.say(`the child of ${process.name} ends`)
-    process.leases.length = 0
-    process.file.users.delete(process)
-    process.alive = false
+    this.bury(process)
   }
 
   private begin(process: Process): void {
@@ -201,7 +166,7 @@ export class Machine {
       if (!result.done) {
         process.step = result.value
         process.wakeAt =
-          result.value.do === 'pause' ? this.now + result.value.ms : result.value.do === 'open' ? this.now + this.below(400) : 0
+          result.value.do === 'pause' ? this.now + result.value.ms : result.value.do === 'open' ? this.now + this.below(100) : 0
         return
       }
       process.script = null
@@ -215,9 +180,7 @@ export class Machine {
       this.say(`${process.name} is refused: ${failure.code}`)
       process.refused = failure
       process.connection = null
-      if (process.file.users.has(process) || process.file.writer === process || process.file.election === process) {
-        this.split = `${process.name} was refused, and kept a lock`
-      }
+      if (process.locksAnything) this.split = `${process.name} was refused, and kept a lock`
     }
   }
 
@@ -225,9 +188,8 @@ export class Machine {
     if (result === null) return
     const record = 'record' in result ? result.record : result
     process.known = record
-    process.entered++
     process.refused = null
-    process.tenure = new Tenure(GRACE_MS, this.now)
+    process.tenure = new Tenure(this.flaw === 'leaves-without-grace' || process.connection!.engine.local ? 0 : GRACE_MS, this.now)
     this.say(`${process.name} is in, on ${process.connection!.engine.name}, epoch ${record.epoch}`)
   }
 
@@ -239,75 +201,40 @@ export class Machine {
   }
 
   private perform(process: Process, step: Step): unknown {
-    const { file } = process
     switch (step.do) {
-      case 'begin-election':
-        if (file.election !== null && file.election !== process) return false
-        file.election = process
-        return true
-      case 'end-election':
-        if (file.election === process) file.election = null
-        return undefined
-      case 'share':
-        if (file.writer !== null && file.writer !== process && this.flaw !== 'share-beside-writer') return false
-        if (file.writer === process) file.writer = null
-        if (this.flaw !== 'share-forgotten') file.users.add(process)
-        return true
-      case 'claim':
-        if (this.others(process) !== 'nobody' && this.flaw !== 'claim-beside-users') return false
-        file.users.delete(process)
-        file.writer = process
-        return true
-      case 'leave':
-        file.users.delete(process)
-        if (file.writer === process) file.writer = null
-        return undefined
-      case 'others':
-        return this.others(process)
-      case 'read':
-        return this.flaw === 'record-from-before' && file.users.has(process) ? process.known : readable(file)
-      case 'is-the-file':
-        return file === this.file
-      case 'reopen':
-        process.file = this.file
-        return undefined
       case 'open':
         return this.open(process, step.entry)
       case 'look-at-clocks':
         return { ms: this.now, wallMs: this.now }
-      case 'who':
-        return [...file.users].map(({ name }) => name)
       default:
-        return undefined
+        return asked(process, step, this.file, this.flaw)
     }
   }
 
-  private others(process: Process): Others {
-    const { writer, users } = process.file
-    if (writer !== null && writer !== process) return 'writer'
-    return [...users].some((user) => user !== process) ? 'users' : 'nobody'
-  }
-
-  /** In two halves: whoever dies between them leaves a torn slot. */
+  /** Bit by bit: whoever dies meanwhile leaves a torn slot, or both records. */
   private write(process: Process, record: AgreementRecord): void {
-    const { slots } = process.file
-    const slot = slotOf(record.epoch)
-    if (!process.halfWritten) {
-      process.halfWritten = true
-      slots[slot] = 'torn'
-      return
-    }
-    process.halfWritten = false
-    if (this.below(25) === 0) {
+    const { file } = process
+    process.writes ??= { left: [...writesFor(file.content, record)], begun: false }
+    const { writes } = process
+    const next = writes.left[0]!
+    if (!writes.begun && this.below(2) === 0) {
+      writes.begun = true
+      file.put(next, this.below(400))
+    } else if (this.below(25) === 0) {
+      process.writes = null
       this.next(process, undefined, new LockError('LOCK_UNAVAILABLE', 'The disk is full.'))
-      return
+    } else {
+      file.put(next)
+      writes.left.shift()
+      writes.begun = false
+      if (writes.left.length > 0) return
+      process.writes = null
+      if (record.epoch <= this.highestEpoch) this.split = `epoch ${record.epoch} does not follow ${this.highestEpoch}`
+      this.highestEpoch = file.slots.highestEpoch
+      this.elections++
+      this.say(`${process.name} elects ${record.engine}, epoch ${record.epoch}`)
+      this.next(process, undefined)
     }
-    slots[slot] = record
-    if (record.epoch <= this.highestEpoch) this.split = `epoch ${record.epoch} does not follow ${this.highestEpoch}`
-    this.highestEpoch = record.epoch
-    this.elections++
-    this.say(`${process.name} elects ${record.engine}, epoch ${record.epoch}`)
-    this.next(process, undefined)
   }
 
   private open(process: Process, entry: number): Opened {
@@ -315,24 +242,48 @@ export class Machine {
     process.connection = null
     if (engine.state === 'down') return { state: 'down', error: new LockError('LOCK_UNAVAILABLE', 'Nobody listens.') }
     if (engine.state === 'refuses') return { state: 'refused', error: new LockError('LOCK_DENIED', 'Wrong password.') }
-    process.connection = { entry, engine }
-    return { state: 'open', identity: this.flaw === 'wrong-identity' ? 'the same' : identityOf(engine) }
+    const identity = this.flaw === 'wrong-identity' ? 'the same' : identityOf(engine)
+    process.connection = { entry, engine, expected: identity }
+    return { state: 'open', identity }
   }
 
   private use(process: Process, tenure: Tenure): void {
-    const { engine } = process.connection!
+    const connection = process.connection!
+    // Cut, and made anew, to wherever the address leads now.
+    if (this.below(10) === 0) connection.engine = process.addresses[connection.entry]!
+    this.lose(process)
+    const { engine, expected } = connection
     const held = process.leases
-    for (const lease of [...held]) if (lease.deadline <= this.now) held.splice(held.indexOf(lease), 1)
+    const serves = engine.state === 'up' && (identityOf(engine) === expected || this.ignoresIdentity)
     const kind = this.below(8)
-    if (kind < 3 && engine.state === 'up' && held.length < 3) {
-      held.push({ engine, deadline: engine.local ? Number.POSITIVE_INFINITY : this.now + LEASE_MS })
+    if (kind < 3 && serves && held.length < 3) {
       tenure.note()
-      this.leases++
-      this.say(`${process.name} has a lease on ${engine.name}`)
+      this.grant(process)
     } else if (kind === 3) held.shift()
-    else if (kind === 4 && engine.state === 'up') for (const lease of held) if (!engine.local) lease.deadline = this.now + LEASE_MS
+    else if (kind === 4 && serves) {
+      for (const lease of held) if (lease.identity === identityOf(engine)) lease.deadline = Math.max(lease.deadline, this.now + LEASE_MS)
+    }
     if (kind === 5) tenure.asks = 1 - tenure.asks
     if (kind >= 6) this.maybeLeave(process, tenure)
+  }
+
+  private grant(process: Process): void {
+    const { engine } = process.connection!
+    const identity = identityOf(engine)
+    process.leases.push({ engine, identity, deadline: engine.local ? Number.POSITIVE_INFINITY : this.now + LEASE_MS })
+    this.leases++
+    this.say(`${process.name} has a lease on ${identity}`)
+    this.split ??= tooEarly(this.processes, process, identity, this.now - GRACE_MS)
+  }
+
+  private get ignoresIdentity(): boolean {
+    return this.flaw === 'reconnects-anywhere' || this.flaw === 'wrong-identity'
+  }
+
+  private lose(process: Process): void {
+    const lost = process.leases.filter(({ deadline }) => deadline <= this.now)
+    process.leases = process.leases.filter((lease) => !lost.includes(lease))
+    process.lingering.push(...lost)
   }
 
   /** It has nothing to do, or it has asked the engine for its word, and heard none, or another one. */
@@ -340,33 +291,33 @@ export class Machine {
     const leftMs = this.flaw === 'leaves-with-lease' ? 0 : tenure.leftMs(process.leases.length, this.now)
     if (leftMs > 0) return
     const { engine } = process.connection!
-    const doubts = engine.state !== 'up' || process.known!.identity !== identityOf(engine)
+    const doubts = engine.state !== 'up' || process.connection!.expected !== identityOf(engine)
     this.leave(process)
     if (doubts || this.below(4) === 0) process.connection = null
-    if (this.below(3) === 0) process.wakeAt = this.now + this.below(6_000)
+    if (this.below(3) === 0) process.wakeAt = this.now + this.below(2_000)
   }
 
   private leave(process: Process): void {
     process.file.users.delete(process)
+    // The answer to what was under way comes all the same.
+    if (process.tenure!.asks > 0) this.grant(process)
     process.tenure = null
     this.say(`${process.name} leaves`)
-  }
-
-  private look(): void {
-    const valid = this.processes.flatMap(({ name, leases }) =>
-      leases.filter(({ deadline }) => deadline > this.now).map(({ engine }) => ({ name, engine })),
-    )
-    const other = valid.find(({ engine }) => engine !== valid[0]!.engine)
-    if (other !== undefined) this.split = `${valid[0]!.name} on ${valid[0]!.engine.name}, and ${other.name} on ${other.engine.name}`
   }
 
   /** Everything works from here on, and nobody dies: one after the other, everybody who has the same entries comes in. */
   private settle(): string | null {
     for (const engine of this.engines) engine.state = 'up'
+    for (const { connection, addresses, home } of this.processes) {
+      addresses.splice(0, addresses.length, ...home)
+      if (connection !== null) connection.engine = home[connection.entry]!
+    }
     for (const process of this.processes.filter(({ alive, child }) => alive && child)) this.kill(process)
     const alive = this.processes.filter((process) => process.alive)
     for (const process of alive) {
-      process.leases.length = 0
+      if (process.tenure !== null) process.tenure.asks = 0
+      process.leases = []
+      process.lingering = []
       if (process.tenure === null) continue
       this.leave(process)
       process.connection = null
@@ -383,8 +334,9 @@ export class Machine {
       if (process.script !== null) this.advance(process)
       else if (process.tenure === null) this.begin(process)
       for (const one of alike) {
-        // As everybody does who has just come back: see maybeLeave.
-        if (one.tenure === null || one.known!.identity === identityOf(one.connection!.engine)) continue
+        // As everybody does who has just come back, or has nothing to do: see maybeLeave.
+        if (one.tenure === null || (one.connection!.expected === identityOf(one.connection!.engine) && this.file.slots.record !== null))
+          continue
         this.leave(one)
         one.connection = null
       }
@@ -398,13 +350,4 @@ export class Machine {
     const out = alike.find(({ tenure }) => tenure === null)
     return out === undefined ? null : `${out.name} cannot come in: ${out.refused?.message ?? `it stands at ${out.step?.do}`}`
   }
-}
-
-function identityOf({ name, life }: Engine): string {
-  return `${name}${life}`
-}
-
-function readable({ slots }: File): AgreementRecord | null {
-  const good = slots.filter((slot): slot is AgreementRecord => slot !== null && slot !== 'torn')
-  return good.sort((a, b) => b.epoch - a.epoch)[0] ?? null
 }

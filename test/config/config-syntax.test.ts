@@ -37,9 +37,13 @@ agreement: ./agreement
 `
     expect(read(text)).toEqual({
       engines: [
-        { url: { scheme: 'redis', host: 'locks.example.org' }, timeoutMs: undefined },
-        { url: { scheme: 'zookeeper', hosts: ['zk1:2181', 'zk2:2181'], root: '/labs' }, timeoutMs: 1_500 },
-        { url: { scheme: 'file', directory: './locks' }, timeoutMs: undefined },
+        { text: 'redis://locks.example.org', url: { scheme: 'redis', host: 'locks.example.org' }, timeoutMs: undefined },
+        {
+          text: 'zookeeper://zk1,zk2/labs',
+          url: { scheme: 'zookeeper', hosts: ['zk1:2181', 'zk2:2181'], root: '/labs' },
+          timeoutMs: 1_500,
+        },
+        { text: 'file:./locks', url: { scheme: 'file', directory: './locks' }, timeoutMs: undefined },
       ],
       scope: 'host',
       space: 'studies',
@@ -56,7 +60,7 @@ agreement: ./agreement
     ['the same as a url', 'engines:\n  - url: "file:"\n'],
     ['a byte order mark and Windows line ends', '\uFEFFengines:\r\n  - "file:"\r\n'],
   ])('may be %s', (_what, text) => {
-    expect(read(text)).toEqual({ ...NOTHING, engines: [{ url: { scheme: 'file' }, timeoutMs: undefined }] })
+    expect(read(text)).toEqual({ ...NOTHING, engines: [{ text: 'file:', url: { scheme: 'file' }, timeoutMs: undefined }] })
   })
 
   test('reads what the documentation shows', () => {
@@ -99,9 +103,13 @@ agreement: ./agreement
     ['engines: ["redis://a", "memory:"]', '1:24 (engines[1])', 'for the tasks of one thread'],
     ['engines:\n  - url: redis://a\n    timeout: 2', '3:14 (engines[0].timeout)', 'such as 500ms or 2s'],
     ['engines:\n  - url: redis://a\n    timeout: 1ms', '3:14 (engines[0].timeout)', 'such as 500ms or 2s'],
-    ['engines:\n  - url: redis://a\n    timeout: 2m', '3:14 (engines[0].timeout)', 'up to 1m'],
+    ['engines:\n  - url: redis://a\n    timeout: 2m', '3:14 (engines[0].timeout)', 'from 50ms to 1m'],
     ['engines:\n  - url: redis://a\n    timout: 2s', '3:5 (engines[0].timout)', 'Did you mean "timeout"?'],
     ['engines:\n  - timeout: 2s', '2:5 (engines[0])', 'it has no url'],
+    ['engines:\n  - file: ./locks', '2:5 (engines[0].file)', 'one URL, in quotes or without a space in it, such as file:./locks.'],
+    ['engines:\n  - redis: a\n    file: b', '2:5 (engines[0].redis)', 'such as redis://localhost.'],
+    ['engines:\n  - type: redis\n    config: {}', '2:5 (engines[0].type)', 'are read by holdfast/isf'],
+    ['engines: ["file:"]\ntimeout: 2s', '2:1 (timeout)', 'It belongs to an entry of engines.'],
     ['engines:\n  - host: a', '2:5 (engines[0].host)', 'There is url and timeout.'],
     ['engines: ["file:"]\nengines: ["redis:"]', '2:1', 'unique'],
     ['engines:\n  - url: redis://a\n    url: redis://b', '3:5', 'unique'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
 import { defaultDirectory } from '../../src/backends/file/index.ts'
-import { candidateOf, type EngineDefaults, shownAs } from '../../src/config/engine.ts'
+import { candidateOf, type EngineDefaults, shownAs, wholeUrl } from '../../src/config/engine.ts'
 import { type EngineUrl, parseUrl } from '../../src/config/url.ts'
 
 describe('An entry of a configuration', () => {
@@ -38,5 +38,21 @@ describe('An entry of a configuration', () => {
       'zookeeper://host',
     ]
     expect(new Set(others.map(digest)).size).toBe(others.length)
+  })
+
+  test.each<[string, EngineDefaults, string]>([
+    ['redis:', {}, 'redis:'],
+    ['redis://me:secret@host/2', { space: 'lab ü', prefer: 'writers' }, 'redis://me:secret@host/2?space=lab%20%C3%BC&prefer=writers'],
+    ['redis://a?space=own&lease=3s', { space: 'lab' }, 'redis://a?space=own&lease=3s'],
+    ['zookeeper://me:secret@a,b/', { space: 'lab' }, 'zookeeper://me:secret@a,b/holdfast/lab'],
+    ['zookeeper://a/root?lease=3s', { space: 'lab', prefer: 'writers' }, 'zookeeper://a/root?lease=3s&prefer=writers'],
+    ['file:./x?prefer=writers', { base: '/srv/a?b', prefer: 'writers' }, 'file:/srv/a%3Fb/x?prefer=writers'],
+    ['file:', { space: 'lab' }, `file:${defaultDirectory()}/spaces/lab`],
+    ['file:', {}, 'file:'],
+    ['memory:x', { prefer: 'writers' }, 'memory:x?prefer=writers'],
+  ])('%s with %o is %s, where all is said in one URL', (text, defaults, whole) => {
+    const url = parseUrl(text)
+    expect(wholeUrl(text, url, defaults)).toBe(whole)
+    expect(shownAs(parseUrl(whole))).toBe(shownAs(url, defaults))
   })
 })

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { fileBackend } from '../../src/backends/file/index.ts'
 import { connectRedis, type RedisPlace } from '../../src/backends/redis/index.ts'
+import { loadClient } from '../../src/backends/redis/load-client.ts'
 import { type AgreedOptions, type Agreement, agreedBackend, agreementOf, type Candidate } from '../../src/config/agreed.ts'
 import { LockSpace } from '../../src/lock-space.ts'
 import { freePort, type RedisOptions, type RedisServer, startRedis } from '../redis/server.ts'
 
 export const LEASE_MS = 600
-const TIMEOUT_MS = 400
+export const TIMEOUT_MS = 600
 
 export function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'holdfast-several-'))
@@ -33,8 +34,8 @@ export async function nobody(): Promise<{ port: number }> {
 
 /** @param name where it differs from the port: two addresses may have one name. */
 export function redis({ port }: { port: number }, place: Partial<RedisPlace> = {}, name: string = `redis:${port}`): Candidate {
-  const to = { host: '127.0.0.1', port, checks: 'off' as const, lease: LEASE_MS, connectTimeout: TIMEOUT_MS, ...place }
-  return { digest: name, shown: name, timeoutMs: TIMEOUT_MS, open: () => connectRedis(to) }
+  const to = { host: '127.0.0.1', port, checks: 'off' as const, lease: LEASE_MS, connectTimeout: TIMEOUT_MS, ...place } satisfies RedisPlace
+  return { digest: name, shown: name, timeoutMs: to.connectTimeout ?? TIMEOUT_MS, prepare: loadClient, open: () => connectRedis(to) }
 }
 
 export function files(home: string, name: string = 'files'): Candidate {

@@ -62,10 +62,3 @@ test.each<[string, () => Argument]>([
   expect(report.checks.filter(({ outcome }) => outcome === 'failed')).toEqual([])
   expect(report.verdict).not.toBe('failed')
 })
-
-test('a lock directory that nobody named is looked at, too', async () => {
-  const report = await verify({ opening: { url: `file:${temporaryFolder()}` } })
-  expect(report.url).toBeNull()
-  const tried = report.checks.filter(({ outcome }) => outcome !== 'not tried').map(({ check }) => check)
-  expect(tried).toEqual(expect.arrayContaining(['file-system', 'rights', 'disk', 'ofd-locks', 'inotify', 'modes-processes']))
-})

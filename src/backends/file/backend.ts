@@ -66,6 +66,7 @@ export class FileBackend implements Backend, Taker {
   private parts: Parts
   /** Our parts belong to a directory that is not there any more. */
   private stale = false
+  private expected: string | null = null
 
   constructor(directory: LockDirectory, prefer: Preference | undefined) {
     this.prefer = directory.policy(prefer)
@@ -189,6 +190,10 @@ export class FileBackend implements Backend, Taker {
     return identityOf(this.parts.directory, this.parts.space)
   }
 
+  expectIdentity(word: string): void {
+    this.expected = word
+  }
+
   close(): Promise<void> {
     this.closeParts()
     return Promise.resolve()
@@ -260,6 +265,8 @@ export class FileBackend implements Backend, Taker {
       const parts = this.open(directory)
       this.closeParts()
       this.parts = parts
+      if (this.expected !== null && identityOf(directory, parts.space) !== this.expected)
+        throw new LockError('LOCK_UNAVAILABLE', `The lock directory ${directory.path} was removed or replaced while it was in use.`)
       this.stale = false
     } catch (error) {
       throw this.asLockError(error)

@@ -80,6 +80,11 @@ export class LockDirectory {
     return join(this.path, ...names)
   }
 
+  /** What the kernel knows it by, and the folder with the files that it locks. */
+  get inode(): string {
+    return `${this.identity}.${this.shards}`
+  }
+
   /** The directory still stands where it stood. */
   get intact(): boolean {
     return identityOf(this.path) === this.identity

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The word that tells a lock directory from every other: drawn by whoever asks first, and kept in the directory.
+// The word that tells a lock directory from every other: drawn by whoever asks first, and kept in the directory. Beside it, where the kernel has the
+// directory: a copy of it, with the word, is another one, as are two that containers have from one image.
 import { randomUUID } from 'node:crypto'
 import type { LockDirectory } from './directory.ts'
 import { asLockError } from './failures.ts'
@@ -10,7 +11,8 @@ const FILE = 'identity'
 /** Throws a LockError. */
 export function identityOf(directory: LockDirectory, lock: SpaceLock): string {
   try {
-    return read(directory) ?? lock.changing(() => read(directory) ?? draw(directory))
+    const word = read(directory) ?? lock.changing(() => read(directory) ?? draw(directory))
+    return `${word} ${directory.inode}`
   } catch (error) {
     throw asLockError(error, directory.path)
   }

@@ -8,7 +8,7 @@ import { type Lease, LeaseList } from '../../core/lease.ts'
 import { Asking, type Grantor } from './asking.ts'
 import { audit, forgotten } from './audit.ts'
 import { asLockError } from './failures.ts'
-import { identityOf } from './identity.ts'
+import { checkIdentity, identityOf } from './identity.ts'
 import { inspect } from './inspection.ts'
 import { type Link, within } from './link.ts'
 import type { Policy, Settings } from './options.ts'
@@ -42,6 +42,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
   private readonly asking_: Asking
   private readonly returns: Returns
   private readonly tidying: Tidying
+  private expected: string | null = null
 
   constructor(link: Link, policy: Policy, settings: Settings, graceMs: () => Promise<number>) {
     this.prefer = policy.prefer
@@ -86,6 +87,10 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
 
   identity(): Promise<string> {
     return identityOf(this.link)
+  }
+
+  expectIdentity(word: string): void {
+    this.expected = word
   }
 
   async close(): Promise<void> {
@@ -159,6 +164,7 @@ export class RedisBackend implements Backend, Dependents, Grantor, Landlord {
 
   /** @internal */
   async settle(session: Session, fresh: boolean): Promise<void> {
+    await checkIdentity(this.link, this.expected)
     if (fresh) return
     const { alive, unknown, lost } = await audit(this.link, session, this.asking_, this.leases as Iterable<RedisLease>)
     if (!alive) return this.keeper.gone(session, session.epoch)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The word that tells a space from one of the same name on another server: drawn by whoever asks first, and kept in the space's hash.
 import { randomUUID } from 'node:crypto'
+import { LockError } from '../../core/errors.ts'
 import { asLockError } from './failures.ts'
 import type { Link } from './link.ts'
 
@@ -23,4 +24,11 @@ export async function identityOf(link: Link): Promise<string> {
   } finally {
     link.drop()
   }
+}
+
+/** Throws a LockError where the server is another one, or has lost its data. */
+export async function checkIdentity(link: Link, expected: string | null): Promise<void> {
+  if (expected === null || (await identityOf(link)) === expected) return
+  const { place } = link.connection
+  throw new LockError('LOCK_UNAVAILABLE', `Redis at ${place} is another server than before, or it has lost its data.`)
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Redis: the engine for locks between hosts.
 import type { Backend } from '../../core/backend.ts'
-import { LockError } from '../../core/errors.ts'
+import type { LockError } from '../../core/errors.ts'
 import { RedisBackend } from './backend.ts'
 import { checkServer, coldStart } from './checks.ts'
 import { type Connection, connectionOf, type Endpoint } from './connection.ts'
-import { asLockError, isMissing, silent } from './failures.ts'
+import { asLockError, silent } from './failures.ts'
 import { Link, within } from './link.ts'
-import { loadClient } from './load-client.ts'
+import { loadClient, openClient } from './load-client.ts'
 import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Settings, settingsOf } from './options.ts'
 import { RedisPyLocks } from './plain-lock.ts'
 import { OtherPolicy } from './session.ts'
@@ -80,22 +80,6 @@ async function connectTo(place: RedisPlace): Promise<{ connection: Connection; s
   const endpoint: Endpoint = { host, port, path, tls, username, password, db, connectTimeoutMs: settings.connectTimeoutMs, silenceMs }
   await loadClient()
   return { connection: await inTime(openClient(endpoint), path ?? `${host}:${port}`, settings), settings }
-}
-
-async function openClient(endpoint: Endpoint): Promise<Connection> {
-  try {
-    const { openNodeRedis } = await import('./node-redis.ts')
-    return await openNodeRedis(endpoint)
-  } catch (error) {
-    if (!isMissing(error, 'redis')) throw error
-  }
-  try {
-    const { openIoredis } = await import('./ioredis.ts')
-    return await openIoredis(endpoint)
-  } catch (error) {
-    if (!isMissing(error, 'ioredis')) throw error
-    throw new LockError('LOCK_UNSUPPORTED', 'Locks on Redis need a client: npm install redis (or ioredis).', { cause: error })
-  }
 }
 
 /** A connection that comes too late is closed. */

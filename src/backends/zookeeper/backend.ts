@@ -10,7 +10,7 @@ import { type Granted, type Office, Request } from './asking.ts'
 import { Audit } from './audit.ts'
 import type { Entry } from './entry.ts'
 import { asLockError } from './failures.ts'
-import { identityOf } from './identity.ts'
+import { checkIdentity, identityOf } from './identity.ts'
 import { inspect } from './inspection.ts'
 import { type Dependents, SessionKeeper } from './keeper.ts'
 import { Layout } from './layout.ts'
@@ -52,13 +52,14 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
   private readonly requests = new Set<Request>()
   private readonly audit: Audit
   private queues: Queues | null = null
+  private expected: string | null = null
 
   constructor(settings: Settings) {
     this.settings = settings
     this.connectTimeoutMs = settings.connectTimeoutMs
     this.layout = new Layout(settings.root)
     this.space = new Space(this.layout, settings.acl, settings.prefer)
-    this.keeper = new SessionKeeper(settings, (session) => this.space.enter(session), this)
+    this.keeper = new SessionKeeper(settings, (session) => this.enter(session), this)
     this.audit = new Audit(this.layout, this.leases as Iterable<ZooKeeperLease>, (lease, reason) => {
       this.lose(lease, reason)
       void lease.queues.leave(lease.entry)
@@ -97,6 +98,10 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
 
   identity(): Promise<string> {
     return identityOf(this.keeper, this.layout)
+  }
+
+  expectIdentity(word: string): void {
+    this.expected = word
   }
 
   /** What was sent just before the loss may be heard of after it, and gives the session its whole time once more, rounded up to a tick. */
@@ -173,6 +178,11 @@ export class ZooKeeperBackend implements Backend, Dependents, Landlord, Office {
   lost(_session: ZooKeeperSession, reason: LockError): void {
     for (const lease of this.leases as Iterable<ZooKeeperLease>) this.lose(lease, reason)
     for (const request of [...this.requests]) request.interrupted()
+  }
+
+  private async enter(session: ZooKeeperSession): Promise<void> {
+    await this.space.enter(session)
+    await checkIdentity(session, this.layout, this.expected)
   }
 
   private lose(lease: ZooKeeperLease, reason: LockError): void {
