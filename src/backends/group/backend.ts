@@ -9,13 +9,14 @@ import { type Lease, LeaseList } from '../../core/lease.ts'
 import { Admission, type Terms } from './admission.ts'
 import { Alive } from './alive.ts'
 import { Reader } from './encoding.ts'
+import { atEndOfProgram, type Ending, notAtEndOfProgram } from './ending.ts'
 import { type Desk, Guest } from './guest.ts'
 import { Home } from './home.ts'
 import { Outbox } from './outbox.ts'
 import { Request } from './request.ts'
 import * as words from './words.ts'
 
-export class GroupBackend implements Backend, ChannelListener {
+export class GroupBackend implements Backend, ChannelListener, Ending {
   readonly name = 'group'
   readonly supports: Supports
   readonly prefer: Preference
@@ -46,6 +47,7 @@ export class GroupBackend implements Backend, ChannelListener {
     this.home = terms.home === rank ? new Home({ name, writersFirst: terms.prefer === 'writers', outbox, leases }) : null
     this.desk = this.home ?? new Guest(rank, terms.home, outbox, leases)
     this.admission = new Admission(rank, terms, outbox)
+    atEndOfProgram(this)
   }
 
   tryAcquire(claims: Claims, name: string | undefined): Lease | null | Promise<Lease | null> {
@@ -72,9 +74,17 @@ export class GroupBackend implements Backend, ChannelListener {
   close(): Promise<void> {
     if (this.closed) return Promise.resolve()
     this.closed = true
+    notAtEndOfProgram(this)
     for (const rank of new Set([0, this.terms.home])) if (rank !== this.communicator.rank) this.outbox.to(rank).byte(words.BYE)
     this.leaveIfUnneeded()
     return Promise.resolve()
+  }
+
+  /** @internal */
+  programEnds(): void {
+    for (const lease of this.leases) void lease.release()
+    // There may be no next turn.
+    this.outbox.flush()
   }
 
   // What the communicator tells.

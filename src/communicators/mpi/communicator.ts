@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A rank under MPI. Messages go over MPI to others, and past it to oneself; ranks leave together, since MPI ends for all at once.
 import { writeSync } from 'node:fs'
-import { LockError } from '../../core/errors.ts'
+import { inspect } from 'node:util'
+import { isLockError, LockError } from '../../core/errors.ts'
 import type { MpiWorld } from '../../native/mpi.ts'
 import { MpiMessages } from '../../native/mpi-messages.ts'
 import { Channels, hasLeft } from '../channels.ts'
 import type { Channel, ChannelListener, Communicator } from '../communicator.ts'
+import { Arrivals } from './arrivals.ts'
+import { Departures } from './departures.ts'
 import { Doorbell } from './doorbell.ts'
-import { OWN_TAGS, Post } from './post.ts'
+import { OWN_TAGS } from './pieces.ts'
 import { Pump } from './pump.ts'
 
 /** What ranks tell each other about leaving goes by this tag; channels count from the next one. */
@@ -36,7 +39,8 @@ export class MpiCommunicator implements Communicator {
   readonly size: number
   readonly id: string
   private readonly world: MpiWorld
-  private readonly post: Post
+  private readonly departures: Departures
+  private readonly arrivals: Arrivals
   private readonly pump: Pump
   private readonly bell: Doorbell
   private readonly channels: Channels
@@ -63,12 +67,14 @@ export class MpiCommunicator implements Communicator {
     this.id = greetings[0]!.id
     const everybodyRings = this.bell.connect(greetings.map(({ bell }) => bell))
     this.channels = new Channels((to, channel, bytes) => this.send(to, channel, bytes))
-    this.post = new Post(new MpiMessages(world), (from, tag, bytes) => this.received(from, tag, bytes))
+    const messages = new MpiMessages(world)
+    this.departures = new Departures(messages)
+    this.arrivals = new Arrivals(messages, (from, tag, bytes) => this.received(from, tag, bytes))
     const traffic = {
       poll: () => this.poll(),
-      isUnderWay: () => this.post.isUnderWay,
+      isUnderWay: () => !this.departures.isEmpty || !this.arrivals.isEmpty,
       wakeCounterparts: () => {
-        for (const rank of this.post.counterparts) this.bell.ring(rank)
+        for (const rank of new Set([...this.departures.ranks, ...this.arrivals.ranks])) this.bell.ring(rank)
       },
     }
     this.pump = new Pump(traffic, this.bell, everybodyRings)
@@ -96,7 +102,7 @@ export class MpiCommunicator implements Communicator {
       })
       this.leaving = { done, resolve, release: this.pump.hold() }
       this.tellAll(LEAVES)
-      this.leaves()
+      this.leavers++
     }
     return this.leaving.done
   }
@@ -125,13 +131,14 @@ export class MpiCommunicator implements Communicator {
   }
 
   private send(to: number, channel: number, bytes: Uint8Array): void {
-    if (this.isSilent) return
+    if (this.isSilent || to < 0 || to >= this.size) return
     if (to !== this.rank) this.transmit(to, channel + FIRST_CHANNEL, bytes)
-    else if (this.own.push({ channel, bytes }) === 1) queueMicrotask(this.tellOwn)
+    // A copy, as the listener may do with it what he likes, while MPI may be sending the original to others.
+    else if (this.own.push({ channel, bytes: Uint8Array.prototype.slice.call(bytes) }) === 1) queueMicrotask(this.tellOwn)
   }
 
   private transmit(to: number, tag: number, bytes: Uint8Array): void {
-    this.guarded(() => this.post.send(to, tag, bytes))
+    this.guarded(() => this.departures.send(to, tag, bytes))
     const now = performance.now()
     if (now - this.lastSent[to]! > this.pump.staysAwakeMs) this.bell.ring(to)
     this.lastSent[to] = now
@@ -152,35 +159,35 @@ export class MpiCommunicator implements Communicator {
     if (this.isOver) return false
     let moved = false
     this.guarded(() => {
-      moved = this.post.poll()
+      moved = this.departures.poll()
+      if (this.arrivals.poll()) moved = true
     })
     this.ownInARow = 0
     if (this.own.length > 0) {
       moved = true
       this.tellOwn()
     }
-    if (this.lastWords === this.size && !this.post.isSending) this.end()
+    // Not earlier: whoever leaves may still send in the same turn.
+    if (this.leavers === this.size && !this.isSilent) this.sayLastWord()
+    if (this.lastWords === this.size && this.departures.isEmpty) this.end()
     return moved
   }
 
   private received(from: number, tag: number, bytes: Uint8Array): void {
     if (tag !== CONTROL) this.channels.received(from, tag - FIRST_CHANNEL, bytes)
     else if (bytes[0] === LEAVES[0]) {
+      this.leavers++
       this.channels.ends(from)
-      this.leaves()
-    } else this.saidLastWord(from)
+    } else {
+      this.lastWords++
+      this.channels.left(from, { died: false, why: `Rank ${from} left the group.` })
+    }
   }
 
-  private leaves(): void {
-    if (++this.leavers < this.size) return
+  private sayLastWord(): void {
     this.tellAll(LAST_WORD)
     this.isSilent = true
-    this.saidLastWord(this.rank)
-  }
-
-  private saidLastWord(rank: number): void {
     this.lastWords++
-    if (rank !== this.rank) this.channels.left(rank, { died: false, why: 'It has left the group.' })
   }
 
   private tellAll(bytes: Uint8Array): void {
@@ -204,7 +211,7 @@ export class MpiCommunicator implements Communicator {
     try {
       work()
     } catch (error) {
-      this.abort((error as Error).message)
+      this.abort(isLockError(error) ? error.message : inspect(error))
     }
   }
 }

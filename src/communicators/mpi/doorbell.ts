@@ -5,6 +5,8 @@ import { Socket } from 'node:net'
 import { openPipe } from '../../native/pipe.ts'
 
 const RING: Uint8Array = Uint8Array.of(1)
+/** The place of a bell that nobody finds: /proc cannot be read. */
+const NOWHERE = ''
 
 export class Doorbell {
   private readonly pipe = openPipe()
@@ -28,8 +30,11 @@ export class Doorbell {
 
   /** Where others of the same machine find it: a link, what it leads to, and which boot of which machine these belong to. */
   get place(): string {
-    const link = `/proc/${process.pid}/fd/${this.pipe.writeEnd}`
-    return `${machine()} ${link} ${readlinkSync(`/proc/self/fd/${this.pipe.writeEnd}`)}`
+    try {
+      return `${machine()} /proc/${process.pid}/fd/${this.pipe.writeEnd} ${readlinkSync(`/proc/self/fd/${this.pipe.writeEnd}`)}`
+    } catch {
+      return NOWHERE
+    }
   }
 
   /** Takes the places of all ranks. Whether each of them can be rung. */
@@ -71,8 +76,9 @@ function machine(): string {
 
 function openBell(place: string): number | null {
   const [where, link, pipe] = place.split(' ') as [string, string, string]
-  if (where !== machine()) return null
+  if (place === NOWHERE) return null
   try {
+    if (where !== machine()) return null
     // In another container the same number may be another process.
     return readlinkSync(link) === pipe ? openSync(link, constants.O_WRONLY | constants.O_NONBLOCK) : null
   } catch {

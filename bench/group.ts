@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Locks among the ranks of a group, on each transport, against a bare message to the home and back on the same transport.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Launcher, launch } from '../test/group/launchers.ts'
+import { machine, type Outcome, type Suite } from './harness.ts'
+import type { Idle, Measured } from './programs/group-rank.ts'
+
+const RANKS = 4
+const LAUNCHERS: readonly Launcher[] = ['threads', 'processes', 'mpich', 'openmpi']
+const PROGRAM = new URL('./programs/group-rank.js', import.meta.url)
+const PATIENCE_MS = 60_000
+
+export const group: Suite = {
+  name: 'group',
+  targets: {
+    remote_write_vs_ping: { atMost: 1.3 },
+    remote_read_vs_ping: { atMost: 1.3 },
+    idle_rank_core_percent: { atMost: 5 },
+  },
+  async run(smoke) {
+    const seen = new Map<Launcher, Seen>()
+    for (const launcher of LAUNCHERS) seen.set(launcher, await run(launcher, smoke))
+    return outcome(seen)
+  },
+}
+
+interface Seen extends Measured {
+  readonly idle: number
+}
+
+async function run(launcher: Launcher, smoke: boolean): Promise<Seen> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
+  try {
+    await launch(launcher, RANKS, PROGRAM, [folder, `${smoke}`], AbortSignal.timeout(PATIENCE_MS))
+    const read = <What>(file: string): What => JSON.parse(readFileSync(join(folder, file), 'utf8')) as What
+    const idle = Array.from({ length: RANKS }, (_, rank) => read<Idle>(`idle-${rank}`).corePercent)
+    return { ...read<Measured>('measured'), idle: Math.max(...idle) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function outcome(seen: ReadonlyMap<Launcher, Seen>): Outcome {
+  /** The worst of the transports. */
+  const worst = (of: (one: Seen) => number): number => Math.max(...Array.from(seen.values(), of))
+  const by = (of: (one: Seen) => Readonly<Record<string, number>>): Record<string, number> =>
+    Object.fromEntries(
+      [...seen].flatMap(([launcher, one]) => Object.entries(of(one)).map(([name, value]) => [`${launcher}, ${name}`, value])),
+    )
+  const each = (name: string, of: (one: Seen) => number): Record<string, number> =>
+    Object.fromEntries(Array.from(seen, ([launcher, one]) => [`${name}_${launcher}`, of(one)]))
+  return {
+    figures: {
+      remote_write_vs_ping: worst((one) => one.write_vs_ping),
+      remote_read_vs_ping: worst((one) => one.read_vs_ping),
+      idle_rank_core_percent: worst((one) => one.idle),
+      ...each('remote_write_vs_ping', (one) => one.write_vs_ping),
+      ...each('remote_read_vs_ping', (one) => one.read_vs_ping),
+      ...each('idle_rank_core_percent', (one) => one.idle),
+    },
+    notes: {
+      machine: machine(),
+      node: process.version,
+      peers: {},
+      median_ns: by((one) => one.median_ns),
+      spread: by((one) => one.spread),
+      remarks: [
+        '"vs_ping": a lock at depth 3 taken and given back, one after the other, by rank 1 of 4, over a message of 4 bytes to the home, rank 0, and back. The worst of the transports, then each.',
+        'idle: the processor time of a rank that has opened a lock space and has nothing to do; the worst rank. Threads: that of the process, divided by its ranks.',
+        'Under MPI the launchers are mpiexec.mpich and mpiexec.openmpi, in a network namespace with a loopback interface only.',
+      ],
+    },
+  }
+}

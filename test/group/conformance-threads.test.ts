@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+import { onTransport } from './transport-suite.ts'
+
+onTransport('threads')
