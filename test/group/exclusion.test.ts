@@ -28,7 +28,9 @@ describe('Four ranks that lock at random are never in each other\u2019s way', ()
         try {
           const each = Math.ceil(scaled(GRANTS[launcher]) / RANKS)
           const args = [file, `${each}`, `${seed}`, i % 2 === 0 ? 'first-come' : 'writers']
-          await launch(launcher, RANKS, PROGRAM, args, AbortSignal.timeout(patience(60_000)))
+          await launch(launcher, RANKS, PROGRAM, args, AbortSignal.timeout(patience(60_000))).catch((error: unknown) => {
+            throw new Error(`After ${new FileMarks(fd).read().length} marks, with the seed ${seed}: ${String(error)}`, { cause: error })
+          })
           const verdict = judge(new FileMarks(fd).read())
           expect(verdict.grants, `seed ${seed}`).toBeGreaterThanOrEqual(each * RANKS)
           expect({ ...verdict, grants: 0 }, `seed ${seed}`).toEqual({ grants: 0, lost: 0, overlaps: [], tokenFaults: [] })
