@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What could set two users of one configuration on different engines: addresses that lead elsewhere, engines that forget or are copied, damaged
-// records, children that outlive a lease, processes that stand still, and folders that cannot be used.
+// What could set two users of one configuration on different engines: addresses that lead elsewhere, engines that forget, freeze or are copied, and
+// damaged records.
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,15 +11,14 @@ import { fileBackend } from '../../src/backends/file/index.ts'
 import { zookeeperBackend } from '../../src/backends/zookeeper/index.ts'
 import type { Candidate } from '../../src/config/agreed.ts'
 import type { Term } from '../../src/config/agreed-term.ts'
-import { AgreementFile } from '../../src/config/agreement-file.ts'
 import { SLOT_BYTES } from '../../src/config/agreement-record.ts'
 import { openConfiguration } from '../../src/config/configuration.ts'
 import { isLockError } from '../../src/core/errors.ts'
 import type { Lease } from '../../src/core/lease.ts'
 import { LockSpace } from '../../src/lock-space.ts'
-import { isRunning, MAIN, Program, type Result, start } from '../cli/program.ts'
+import { start } from '../cli/program.ts'
 import { startZooKeeper } from '../zookeeper/server.ts'
-import { eventually, files, folder, nobody, redis, server, TIMEOUT_MS, type User, user } from './several.ts'
+import { configure, eventually, files, folder, nobody, opened, redis, server, TIMEOUT_MS, type User, user } from './several.ts'
 
 /** An address that leads to one server, and then to another. */
 class Road {
@@ -70,12 +69,6 @@ class Road {
 
 /** Nothing here depends on how fast a server answers. */
 const PATIENT = { lease: 3_000, connectTimeout: 3_000 }
-
-function opened(home: string, space = 'test'): AgreementFile {
-  const file = new AgreementFile(join(home, 'agreement'), space)
-  onTestFinished(() => file.close())
-  return file
-}
 
 /** For some time, or until the lease is over, others ask in vain. */
 async function keepsOut(other: User, lease: Lease, forMs: number = Number.POSITIVE_INFINITY): Promise<void> {
@@ -240,78 +233,6 @@ describe('The record of those who use a space', () => {
   })
 })
 
-/** Of a program: the first entry is this server, the second are files. */
-function configure(home: string, port: number, lease: string): { readonly env: { readonly HOLDFAST_CONFIG: string } } {
-  const config = join(home, 'holdfast.config.yml')
-  const engines = `engines:\n  - url: redis://127.0.0.1:${port}?lease=${lease}\n    timeout: 2s\n  - file:./locks\n`
-  writeFileSync(config, `${engines}scope: host\nspace: test\nagreement: ./agreement\n`)
-  return { env: { HOLDFAST_CONFIG: config } }
-}
-
-const STUBBORN: readonly string[] = ['sh', '-c', 'trap "" TERM; echo "ready $$"; while :; do sleep 0.05; done']
-
-describe('A command under a lock', () => {
-  test.each([[[]], [['--close']]])(
-    'that does not end when the lease is lost keeps the others from another engine until it is gone: %j',
-    async (more) => {
-      const home = folder()
-      const first = await server()
-      const words = ['run', '--write', '/a', '--grace', '3', ...more, '--', ...STUBBORN]
-      const run = start(words, configure(home, first.port, '600ms'))
-      const [, pid] = await run.says(/ready (\d+)/)
-      const file = opened(home)
-      await first.kill()
-      await run.says(/is lost/, 'stderr')
-      let looks = 0
-      while (isRunning(Number(pid))) {
-        const others = file.others()
-        if (isRunning(Number(pid))) expect(others).toBe('users')
-        looks++
-        await sleep(20)
-      }
-      expect(looks).toBeGreaterThan(50)
-      await run.ended
-      expect(file.others()).toBe('nobody')
-    },
-  )
-
-  test('keeps its engine when its supervisor is killed, and shows that it does', async () => {
-    const home = folder()
-    const first = await server()
-    const environment = configure(home, first.port, '600ms')
-    const run = start(['run', '--write', '/a', '--', 'sh', '-c', 'echo "ready $$"; exec sleep 60'], environment)
-    const [, pid] = await run.says(/ready (\d+)/)
-    onTestFinished(() => {
-      if (isRunning(Number(pid))) process.kill(Number(pid), 'SIGKILL')
-    })
-    const ended = once(run.child, 'exit')
-    run.child.kill('SIGKILL')
-    await ended
-    await first.kill()
-    const refused = await start(['run', '--write', '/a', '--', 'true'], environment).finish()
-    expect(refused).toMatchObject({ code: 69, stderr: expect.stringContaining(`${pid}@`) })
-    process.kill(Number(pid), 'SIGKILL')
-    await eventually(() => expect(opened(home).others()).toBe('nobody'))
-    expect(await start(['run', '--write', '/a', '--', 'true'], environment).finish()).toMatchObject({ code: 0 })
-  })
-
-  test('that stands still past its lease keeps the others from another engine, and knows when it goes on that it has lost', async () => {
-    const home = folder()
-    const first = await server()
-    const environment = configure(home, first.port, '600ms')
-    const run = start(['run', '--write', '/a', '--', 'sh', '-c', 'echo ready; exec sleep 60'], environment)
-    await run.says(/ready/)
-    run.child.kill('SIGSTOP')
-    await first.kill()
-    await sleep(1_000)
-    const refused = await start(['run', '--write', '/a', '--', 'true'], environment).finish()
-    expect(refused).toMatchObject({ code: 69, stderr: expect.stringContaining(`${run.child.pid}@`) })
-    run.child.kill('SIGCONT')
-    expect(await run.ended).toMatchObject({ code: 76, stderr: expect.stringContaining('is lost') })
-    expect(await start(['run', '--write', '/a', '--', 'true'], environment).finish()).toMatchObject({ code: 0 })
-  })
-})
-
 test('A user who comes back after a while does not keep a dead engine elected while it finds that out', async () => {
   const home = folder()
   const first = await server()
@@ -333,52 +254,4 @@ test('A user who comes back after a while does not keep a dead engine elected wh
   }
   await (await asks)?.release()
   expect(idle.engine).toBe('file:files')
-})
-
-describe('An agreement folder', () => {
-  const ALICE = 54_321
-
-  /** Runs in a mount namespace of its own, with a small disk for the agreement, after these commands. */
-  async function onSmallDisk(before: string): Promise<Result> {
-    const home = folder()
-    const environment = configure(home, (await nobody()).port, '600ms')
-    mkdirSync(join(home, 'agreement'))
-    const script = `mount -t tmpfs -o size=64k,nr_inodes=8 tmpfs ${home}/agreement && ${before}; exec "$@"`
-    const words = ['-m', 'sh', '-c', script.replaceAll('FOLDER', `${home}/agreement`), 'sh', process.execPath, MAIN]
-    return await new Program('unshare', [...words, 'run', '--write', '/a', '--', 'echo', 'ran'], environment).finish()
-  }
-
-  test('on a full disk is LOCK_UNAVAILABLE, unless the file is there', async () => {
-    expect(await onSmallDisk('true')).toMatchObject({ code: 0, stdout: 'ran\n' })
-    const full = await onSmallDisk('dd if=/dev/zero of=FOLDER/fill 2>FOLDER/../said')
-    expect(full).toMatchObject({ code: 69, stdout: '', stderr: expect.stringMatching(/agreement folder .* cannot be used: .*full/) })
-    const noInode = await onSmallDisk('for i in 1 2 3 4 5 6 7 8; do echo > FOLDER/$i; done 2>FOLDER/../said')
-    expect(noInode).toMatchObject({ code: 69, stdout: '', stderr: expect.stringMatching(/agreement folder .* cannot be used: .*full/) })
-  })
-
-  test('that is read-only is LOCK_DENIED', async () => {
-    const denied = await onSmallDisk('mount -o remount,ro FOLDER')
-    expect(denied).toMatchObject({ code: 77, stdout: '', stderr: expect.stringMatching(/agreement folder .*read-only/) })
-  })
-
-  test('of somebody else is LOCK_DENIED, and one that was made for all is shared by all', async () => {
-    const home = folder()
-    const environment = configure(home, (await nobody()).port, '600ms')
-    for (const name of ['', 'agreement', 'locks']) {
-      mkdirSync(join(home, name), { recursive: true })
-      chmodSync(join(home, name), name === 'agreement' ? 0o700 : 0o777)
-    }
-    const asAlice = (): Promise<Result> =>
-      new Program(
-        'setpriv',
-        [`--reuid=${ALICE}`, `--regid=${ALICE}`, '--clear-groups', process.execPath, MAIN, 'run', '--write', '/a', '--', 'true'],
-        environment,
-      ).finish()
-    expect(await asAlice()).toMatchObject({ code: 77, stderr: expect.stringContaining('agreement folder') })
-    chmodSync(join(home, 'agreement'), 0o777)
-    expect(await asAlice()).toMatchObject({ code: 0 })
-    expect(await start(['run', '--write', '/a', '--', 'true'], environment).finish()).toMatchObject({ code: 0 })
-    chownSync(join(home, 'agreement'), ALICE, ALICE)
-    expect(await asAlice()).toMatchObject({ code: 0 })
-  })
 })

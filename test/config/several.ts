@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Users of several engines, in this process: each is a lock space of its own, as another process would be, on engines of the test's own.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -8,6 +8,7 @@ import { fileBackend } from '../../src/backends/file/index.ts'
 import { connectRedis, type RedisPlace } from '../../src/backends/redis/index.ts'
 import { loadClient } from '../../src/backends/redis/load-client.ts'
 import { type AgreedOptions, type Agreement, agreedBackend, agreementOf, type Candidate } from '../../src/config/agreed.ts'
+import { AgreementFile } from '../../src/config/agreement-file.ts'
 import { LockSpace } from '../../src/lock-space.ts'
 import { freePort, type RedisOptions, type RedisServer, startRedis } from '../redis/server.ts'
 
@@ -34,8 +35,9 @@ export async function nobody(): Promise<{ port: number }> {
 
 /** @param name where it differs from the port: two addresses may have one name. */
 export function redis({ port }: { port: number }, place: Partial<RedisPlace> = {}, name: string = `redis:${port}`): Candidate {
-  const to = { host: '127.0.0.1', port, checks: 'off' as const, lease: LEASE_MS, connectTimeout: TIMEOUT_MS, ...place } satisfies RedisPlace
-  return { digest: name, shown: name, timeoutMs: to.connectTimeout ?? TIMEOUT_MS, prepare: loadClient, open: () => connectRedis(to) }
+  const { connectTimeout = TIMEOUT_MS } = place
+  const to: RedisPlace = { host: '127.0.0.1', port, checks: 'off', lease: LEASE_MS, ...place, connectTimeout }
+  return { digest: name, shown: name, timeoutMs: connectTimeout, prepare: loadClient, open: () => connectRedis(to) }
 }
 
 export function files(home: string, name: string = 'files'): Candidate {
@@ -78,4 +80,19 @@ export async function eventually<Result>(work: () => Promise<Result> | Result): 
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
+}
+
+/** The file of the agreement, as somebody else sees it. */
+export function opened(home: string, space = 'test'): AgreementFile {
+  const file = new AgreementFile(join(home, 'agreement'), space)
+  onTestFinished(() => file.close())
+  return file
+}
+
+/** Of a program: the first entry is this server, the second are files. */
+export function configure(home: string, port: number, lease: string): { readonly env: { readonly HOLDFAST_CONFIG: string } } {
+  const config = join(home, 'holdfast.config.yml')
+  const engines = `engines:\n  - url: redis://127.0.0.1:${port}?lease=${lease}\n    timeout: 2s\n  - file:./locks\n`
+  writeFileSync(config, `${engines}scope: host\nspace: test\nagreement: ./agreement\n`)
+  return { env: { HOLDFAST_CONFIG: config } }
 }
