@@ -22,7 +22,7 @@ export const EXIT = {
   lost: 76,
   /** No permission. */
   denied: 77,
-  /** A check of `holdfast verify` failed. */
+  /** A check of `holdfast verify` failed, or `holdfast torture` saw a promise broken. */
   failed: 78,
   /** The command was found and cannot be run. */
   notExecutable: 126,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Options that several commands share, and how their values are read.
 import { InvalidArgumentError, Option } from 'commander'
+import { FAULTS, type FaultKind } from '../evidence/torture/fault-kinds.ts'
 import { lockPath } from './paths.ts'
 
 /** Another spelling of an option: not shown in the help, and stored where the option itself is stored. */
@@ -67,6 +68,36 @@ export function pathValue(text: string): string {
 export function milliseconds(text: string): number {
   if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) throw new InvalidArgumentError('Seconds are a number such as 10 or 0.5.')
   return Number(text) * 1000
+}
+
+/** Seconds, with a fraction if need be, more than none. */
+export function seconds(text: string): number {
+  const ms = milliseconds(text)
+  if (ms === 0) throw new InvalidArgumentError('It takes more than no time.')
+  return ms / 1_000
+}
+
+export function countUpTo(most: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,4}$/.test(text) || Number(text) < 1 || Number(text) > most)
+      throw new InvalidArgumentError(`It is a whole number from 1 to ${most}.`)
+    return Number(text)
+  }
+}
+
+export function seed(text: string): number {
+  if (!/^\d{1,10}$/.test(text) || Number(text) >= 2 ** 32) throw new InvalidArgumentError('A seed is a whole number from 0 to 4294967295.')
+  return Number(text)
+}
+
+export function faultKinds(text: string): readonly FaultKind[] {
+  if (text === 'none') return []
+  const words = text.split(',')
+  const known: readonly string[] = FAULTS
+  const wrong = words.find((word) => !known.includes(word))
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`Faults are ${FAULTS.join(', ')}, with commas between them, or none; not "${wrong}".`)
+  return [...new Set(words)] as FaultKind[]
 }
 
 export function exitCode(text: string): number {

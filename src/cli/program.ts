@@ -6,7 +6,9 @@ import { EXIT } from './exit-codes.ts'
 import {
   Alias,
   Choice,
+  countUpTo,
   exitCode,
+  faultKinds,
   lockFileOption,
   milliseconds,
   nonEmpty,
@@ -14,9 +16,12 @@ import {
   pathValue,
   rankCount,
   readsOption,
+  seconds,
+  seed,
   writesOption,
 } from './options.ts'
 import { wantsColours } from './output.ts'
+import type { TortureCommandOptions } from './torture.ts'
 
 /** @param ended called with the exit code of the command that was given. */
 export function buildProgram(words: readonly string[], ended: (exitCode: number) => void): Command {
@@ -43,6 +48,7 @@ export function buildProgram(words: readonly string[], ended: (exitCode: number)
   addStatus(context)
   addWait(context)
   addVerify(context)
+  addTorture(context)
   addH5(context)
   addRanks(context)
   addCompletion(context)
@@ -146,6 +152,33 @@ function addVerify(context: Context): void {
     })
 }
 
+function addTorture(context: Context): void {
+  subcommand(context, 'torture')
+    .summary('random requests and faults, judged by an oracle')
+    .description(
+      'Makes random requests from many processes while faults strike, and judges by an oracle of its own whether every promise is kept.',
+    )
+    .addOption(
+      new Option('--on <url>', 'memory:, file:DIRECTORY, redis://HOST …; redis: or zookeeper: starts a server (default: files of its own)'),
+    )
+    .addOption(new Option('--processes <number>', 'so many of them').argParser(countUpTo(64)).default(4))
+    .addOption(new Option('--tasks <number>', 'requests that each makes at once').argParser(countUpTo(256)).default(4))
+    .addOption(new Option('--seconds <seconds>', 'how long requests are made').argParser(seconds).default(20))
+    .addOption(
+      new Option('--faults <kinds>', 'kill,pause,cut,restart,freeze or none (default: all that can be there)').argParser(faultKinds),
+    )
+    .addOption(new Option('--seed <number>', 'the same plan of requests and faults again (default: at random)').argParser(seed))
+    .addOption(
+      new Option('--timeline <file>', 'where the first violation is drawn (default: holdfast-torture-SEED.svg)').argParser(nonEmpty),
+    )
+    .option('--json', 'print it as data')
+    .addHelpText('after', TORTURE_HELP)
+    .action(async (options: TortureCommandOptions) => {
+      const { torture } = await import('./torture.ts')
+      context.ended(await torture(options))
+    })
+}
+
 function addH5(context: Context): void {
   subcommand(context, 'h5')
     .summary('restore HDF5 files whose writer died')
@@ -201,6 +234,7 @@ Examples:
   holdfast status                                      who holds, who waits
   holdfast wait /mouse-7 && echo free
   holdfast verify                                      do locks hold on this machine?
+  holdfast torture --on redis:                         do they hold whatever happens?
   holdfast h5 recover mouse-7.h5                       after a writer was killed
 
 Environment:
@@ -244,6 +278,21 @@ Examples:
 Exit codes:
   0   it was free
   ${EXIT.busy}  it was not, in the time given`
+
+const TORTURE_HELP = `
+It works in a tree of its own beside all paths: nobody who uses the locks has to wait for it. Kill and pause strike its own processes, cut their
+connections; restart and freeze strike a server that it started itself.
+
+Examples:
+  holdfast torture                                   kernel files, 20 s
+  holdfast torture --on redis: --seconds 600         a Redis server of its own, ten minutes
+  holdfast torture --on redis://lab.example --faults cut,pause
+  holdfast torture --seed 7 --json | jq .promises
+
+Exit codes:
+  0   every promise was kept
+  ${EXIT.failed}  one was broken; the time around it is drawn in a file
+  ${EXIT.usage}  wrong usage      ${EXIT.unavailable}  the engine is not available, or not installed`
 
 const VERIFY_HELP = `
 It takes some seconds, and works in a tree of its own beside all paths: nobody who uses the locks has to wait for it.

@@ -4,7 +4,7 @@
 //
 // Invariant: a lease counts for less time than it was held, never for more. It counts from a mark made after the grant, to the earliest of: a mark
 // made before the release was asked for, its deadline as far as its worker knew it, and a mark made before its worker was killed. One that was
-// lost counts to the last look that found it good. So whatever overlaps here has overlapped in truth, however late a mark was put down.
+// lost before its deadline counts to the last look that found it good. So whatever overlaps here has overlapped in truth, however late a mark was put down.
 
 /**
  * Sub-trees by their keys: `/a` covers `/a/b`, and `/` covers all that begin with a slash. Other keys belong to trees of their own, in which slashes
@@ -44,15 +44,26 @@ export interface Verdict {
   readonly tokenFaults: readonly string[]
 }
 
+/** One thing that the oracle has found. */
+export interface OracleFault {
+  readonly kind: 'overlap' | 'token'
+  readonly inWords: string
+  readonly at: bigint
+}
+
 /** During which somebody counted on these sub-trees. */
 interface Span extends Roots {
   readonly whose: string
   readonly token: bigint
   readonly from: bigint
-  to: bigint
+  /** Null while it is not known. */
+  to: bigint | null
   /** False for what is left of a lease after it was weakened. */
   readonly isGrant: boolean
 }
+
+/** One whose end is known. */
+type EndedSpan = Span & { readonly to: bigint }
 
 /** A lease that has not ended yet. */
 interface Belief {
@@ -63,64 +74,130 @@ interface Belief {
 
 /** @param marks of all workers, in any order, as long as those of one worker are in its own. */
 export function judge(marks: Iterable<Mark>): Verdict {
-  const spans: Span[] = []
-  const beliefs = new Map<string, Belief>()
-  const gone = new Set<string>()
-  let lost = 0
-  const end = (whose: string, at: bigint): void => {
-    const belief = beliefs.get(whose)
-    if (belief === undefined) return
-    belief.span.to = earlier(at, belief.deadline)
-    beliefs.delete(whose)
+  const oracle = new Oracle()
+  for (const mark of [...marks].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) oracle.put(mark)
+  return oracle.conclude()
+}
+
+/**
+ * Judges while marks come in, however many there are: a span is looked at as soon as its end is known and that of all that began before it, and only
+ * what may still overlap with something is remembered.
+ */
+export class Oracle {
+  private readonly found: (fault: OracleFault) => void
+  private readonly overlaps: string[] = []
+  private readonly tokenFaults: string[] = []
+  private readonly beliefs = new Map<string, Belief>()
+  private readonly gone = new Set<string>()
+  private readonly tokens = new Tokens()
+  /** In the order in which they began; those before `judged` are done with. */
+  private spans: Span[] = []
+  private judged = 0
+  /** Valid spans that had not ended when the last one that was looked at began. */
+  private open: EndedSpan[] = []
+  private grants = 0
+  private lost = 0
+
+  /** @param found told of each fault when it is found. */
+  constructor(found: (fault: OracleFault) => void = () => {}) {
+    this.found = found
   }
-  for (const mark of [...marks].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) {
-    if (gone.has(mark.who)) continue
-    if (mark.word === 'gone') {
-      gone.add(mark.who)
-      for (const whose of [...beliefs.keys()]) if (whose.startsWith(`${mark.who}#`)) end(whose, mark.at)
-      continue
-    }
+
+  /** Marks come in the order of their times. */
+  put(mark: Mark): void {
+    if (this.gone.has(mark.who)) return
+    if (mark.word === 'gone') this.bury(mark.who, mark.at)
+    else if (mark.word === 'granted') this.granted(mark)
+    else this.tell(mark)
+    this.look()
+  }
+
+  /** When a lease that is not over ends at the latest, as far as is known; null for one that is over. */
+  deadlineOf(who: string, lease: number): bigint | null {
+    return this.beliefs.get(`${who}#${lease}`)?.deadline ?? null
+  }
+
+  /** No more marks come: what was not given back counts to its deadline. */
+  conclude(): Verdict {
+    for (const belief of this.beliefs.values()) belief.span.to = belief.deadline
+    this.beliefs.clear()
+    this.look()
+    const { grants, lost, overlaps, tokenFaults } = this
+    return { grants, lost, overlaps, tokenFaults }
+  }
+
+  private granted({ who, lease, token, read, write, at, deadline }: Mark & { readonly word: 'granted' }): void {
+    const whose = `${who}#${lease}`
+    const span = { whose, token, read, write, from: at, to: null, isGrant: true }
+    const twice = this.beliefs.get(whose)
+    // Nobody knows which of the two is meant by what follows: the first does not count.
+    if (twice !== undefined) twice.span.to = twice.span.from
+    this.grants++
+    this.spans.push(span)
+    this.beliefs.set(whose, { span, seenGood: at, deadline })
+  }
+
+  private tell(mark: LeaseMark & { readonly word: string; readonly deadline?: bigint }): void {
     const whose = `${mark.who}#${mark.lease}`
-    if (mark.word === 'granted') {
-      const { token, read, write, at, deadline } = mark
-      const span = { whose, token, read, write, from: at, to: at, isGrant: true }
-      spans.push(span)
-      beliefs.set(whose, { span, seenGood: at, deadline })
-      continue
-    }
-    const belief = beliefs.get(whose)
-    if (belief === undefined) continue
+    const belief = this.beliefs.get(whose)
+    if (belief === undefined) return
     if (mark.word === 'good') {
       belief.seenGood = mark.at
-      belief.deadline = mark.deadline
+      belief.deadline = mark.deadline!
     } else if (mark.word === 'weakened') {
       belief.span.to = earlier(mark.at, belief.deadline)
       const { token, read, write } = belief.span
-      belief.span = { whose, token, read: [...read, ...write], write: [], from: mark.at, to: mark.at, isGrant: false }
-      spans.push(belief.span)
+      belief.span = { whose, token, read: [...read, ...write], write: [], from: mark.at, to: null, isGrant: false }
+      this.spans.push(belief.span)
     } else {
-      if (mark.word === 'lost') lost++
-      end(whose, mark.word === 'lost' ? belief.seenGood : mark.at)
+      if (mark.word === 'lost') this.lost++
+      const early = mark.word === 'lost' && mark.at < belief.deadline
+      this.end(whose, belief, early ? belief.seenGood : mark.at)
     }
   }
-  for (const belief of beliefs.values()) belief.span.to = belief.deadline
-  const valid = spans.filter(({ from, to }) => to > from).sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))
-  return { grants: spans.filter(({ isGrant }) => isGrant).length, lost, overlaps: overlaps(valid), tokenFaults: tokenFaults(valid) }
-}
 
-/** In the order in which they began, each against those that had not ended. */
-function overlaps(spans: readonly Span[]): string[] {
-  const faults: string[] = []
-  let open: Span[] = []
-  for (const span of spans) {
-    open = open.filter((other) => other.to > span.from)
-    for (const other of open) {
-      if (other.whose === span.whose || !exclude(span, other)) continue
-      faults.push(`${say(span)} began ${milliseconds(other.to - span.from)} before the end of ${say(other)}`)
-    }
-    open.push(span)
+  private bury(who: string, at: bigint): void {
+    this.gone.add(who)
+    for (const [whose, belief] of [...this.beliefs]) if (whose.startsWith(`${who}#`)) this.end(whose, belief, at)
   }
-  return faults
+
+  private end(whose: string, belief: Belief, at: bigint): void {
+    belief.span.to = earlier(at, belief.deadline)
+    this.beliefs.delete(whose)
+  }
+
+  /** In the order in which they began, each against those that had not ended. */
+  private look(): void {
+    const { spans } = this
+    for (; this.judged < spans.length && spans[this.judged]!.to !== null; this.judged++) {
+      const span = spans[this.judged] as EndedSpan
+      if (span.to > span.from) this.judge(span)
+    }
+    if (this.judged < 1_024) return
+    this.spans = spans.slice(this.judged)
+    this.judged = 0
+  }
+
+  private judge(span: EndedSpan): void {
+    const { open } = this
+    let kept = 0
+    for (const other of open) {
+      if (other.to <= span.from) continue
+      open[kept++] = other
+      if (other.whose === span.whose || !exclude(span, other)) continue
+      const inWords = `${say(span)} began ${milliseconds(other.to - span.from)} before the end of ${say(other)}`
+      this.overlaps.push(inWords)
+      this.found({ kind: 'overlap', inWords, at: span.from })
+    }
+    open.length = kept
+    open.push(span)
+    if (!span.isGrant) return
+    const before = this.tokens.add(span)
+    if (span.token > before) return
+    const inWords = `${say(span)} came after token ${before}, which is not smaller`
+    this.tokenFaults.push(inWords)
+    this.found({ kind: 'token', inWords, at: span.from })
+  }
 }
 
 /** True when the two cannot be held at once. */
@@ -138,6 +215,7 @@ function covers(above: string, below: string): boolean {
 
 /** The largest tokens seen at a place itself, and anywhere below it. */
 interface Highest {
+  readonly above: readonly Highest[]
   read: bigint
   write: bigint
   readBelow: bigint
@@ -145,41 +223,43 @@ interface Highest {
 }
 
 /** One that is granted later has a larger token than all that were in its way. Every place remembers the largest, so the cost is that of depth. */
-function tokenFaults(spans: readonly Span[]): string[] {
-  const faults: string[] = []
-  const places = new Map<string, Highest>()
-  const placeAt = (key: string): Highest => {
-    let place = places.get(key)
+class Tokens {
+  private readonly places = new Map<string, Highest>()
+
+  /** Answers the largest token of those before it that were in its way. */
+  add({ read, write, token }: Span): bigint {
+    let before = -1n
+    const seen = (...tokens: readonly bigint[]): void => {
+      for (const one of tokens) if (one > before) before = one
+    }
+    const [reads, writes] = [read.map((key) => this.at(key)), write.map((key) => this.at(key))]
+    for (const place of writes) {
+      seen(place.readBelow, place.writeBelow, place.read, place.write)
+      for (const up of place.above) seen(up.read, up.write)
+    }
+    for (const place of reads) {
+      seen(place.writeBelow, place.write)
+      for (const up of place.above) seen(up.write)
+    }
+    for (const place of writes) {
+      place.write = larger(place.write, token)
+      for (const up of place.above) up.writeBelow = larger(up.writeBelow, token)
+    }
+    for (const place of reads) {
+      place.read = larger(place.read, token)
+      for (const up of place.above) up.readBelow = larger(up.readBelow, token)
+    }
+    return before
+  }
+
+  private at(key: string): Highest {
+    let place = this.places.get(key)
     if (place === undefined) {
-      place = { read: -1n, write: -1n, readBelow: -1n, writeBelow: -1n }
-      places.set(key, place)
+      place = { above: ancestors(key).map((up) => this.at(up)), read: -1n, write: -1n, readBelow: -1n, writeBelow: -1n }
+      this.places.set(key, place)
     }
     return place
   }
-  for (const span of spans) {
-    if (!span.isGrant) continue
-    const { token } = span
-    let before = -1n
-    const above = (key: string): readonly Highest[] => [key, ...ancestors(key)].map(placeAt)
-    for (const key of span.write) {
-      before = largest(before, placeAt(key).readBelow, placeAt(key).writeBelow)
-      for (const place of above(key)) before = largest(before, place.read, place.write)
-    }
-    for (const key of span.read) {
-      before = largest(before, placeAt(key).writeBelow)
-      for (const place of above(key)) before = largest(before, place.write)
-    }
-    if (token <= before) faults.push(`${say(span)} came after token ${before}, which is not smaller`)
-    for (const key of span.write) {
-      placeAt(key).write = largest(placeAt(key).write, token)
-      for (const up of ancestors(key)) placeAt(up).writeBelow = largest(placeAt(up).writeBelow, token)
-    }
-    for (const key of span.read) {
-      placeAt(key).read = largest(placeAt(key).read, token)
-      for (const up of ancestors(key)) placeAt(up).readBelow = largest(placeAt(up).readBelow, token)
-    }
-  }
-  return faults
 }
 
 /** What lies above a key. */
@@ -203,8 +283,6 @@ function earlier(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }
 
-function largest(...numbers: readonly bigint[]): bigint {
-  let most = -1n
-  for (const number of numbers) if (number > most) most = number
-  return most
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
 }

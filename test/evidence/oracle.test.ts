@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { exclude, judge, type Mark, type Roots } from '../../src/evidence/oracle.ts'
+import { exclude, judge, type Mark, Oracle, type Roots } from '../../src/evidence/oracle.ts'
 import { freshSeed, generator } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'
 
@@ -95,6 +95,31 @@ describe('The oracle', () => {
     told.granted('b', 16, { write: ['/a'] }, { deadline: 60 })
     expect(judge(told.marks)).toMatchObject({ lost: 1, overlaps: [] })
     expect(judge([...told.marks, ...told.good(lost, 20, 40).marks]).overlaps).toHaveLength(1)
+  })
+
+  test('counts one that was lost when its time was over until its deadline', () => {
+    const told = new Told()
+    const late = told.granted('a', 10, { write: ['/a'] }, { deadline: 40 })
+    told.after(late, 'lost', 41)
+    told.granted('b', 39, { write: ['/a'] })
+    expect(judge(told.marks)).toMatchObject({ lost: 1, overlaps: [expect.stringContaining('before the end of a lease 1')] })
+  })
+
+  test('judges while marks come in, and tells of a fault as soon as nothing can change it', () => {
+    const told = new Told()
+    const [first, long] = [told.granted('a', 10, { write: ['/a'] }), told.granted('c', 11, { read: ['/z'] })]
+    const second = told.granted('b', 12, { write: ['/a'] }, { token: 3 })
+    told.after(first, 'released', 20).after(second, 'released', 30).after(long, 'released', 40)
+    const found: string[] = []
+    const oracle = new Oracle(({ kind, at }) => found.push(`${kind} at ${at}`))
+    const seen = told.marks.map((mark) => {
+      oracle.put(mark)
+      return found.length
+    })
+    // The one that begins to overlap waits for the end of all that began before it.
+    expect(seen).toEqual([0, 0, 0, 0, 0, 2])
+    expect(found).toEqual(['overlap at 12', 'token at 12'])
+    expect(oracle.conclude()).toMatchObject({ grants: 3, overlaps: [expect.any(String)], tokenFaults: [expect.any(String)] })
   })
 
   test('counts what a process holds until it is killed, and not what it puts down after that', () => {
