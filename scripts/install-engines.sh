@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs what the tests drive: h5py and the HDF5 tools, as rivals and as judges; libhdf5, which deletes what h5wasm cannot;
-# servers; a C compiler; programs that lock files by means of their own; two families of MPI, side by side.
+# servers; a C compiler; a model checker; programs that lock files by means of their own; two families of MPI, side by side.
 # Debian, as root: by apt-get. Elsewhere: says what to install. Quick when everything is there.
 set -euo pipefail
 
@@ -9,7 +9,7 @@ declare -A package_of=(
   [bash]=bash [flock]=util-linux [gcc]=gcc [h5dump]=hdf5-tools [ip]=iproute2
   [java]=default-jre-headless [javac]=default-jdk-headless [make]=make
   [mount]=mount [mpiexec.mpich]=mpich [mpiexec.openmpi]=openmpi-bin [nsenter]=util-linux [redis-server]=redis-server
-  [script]=bsdutils [setpriv]=util-linux [unshare]=util-linux
+  [script]=bsdutils [setpriv]=util-linux [spin]=spin [unshare]=util-linux
 )
 missing=()
 for program in "${!package_of[@]}"; do
