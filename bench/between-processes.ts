@@ -3,9 +3,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { open, withClients } from './clients.ts'
 
-export const IDLE_PROCESSES = 5
-export const IDLE_WAITERS_EACH = 10
-export const READERS = 4
+const IDLE_PROCESSES = 5
+const IDLE_WAITERS_EACH = 10
+const READERS = 4
 /** Started together, before the first is killed, so that starting does not disturb what is timed. */
 const KILLS_AT_A_TIME = 10
 

@@ -3,9 +3,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LockSpace } from 'holdfast'
-import { handOver, IDLE_PROCESSES, IDLE_WAITERS_EACH, killHolders, READERS, waitIdly, writeBesideReaders } from './between-processes.ts'
+import { handOver, killHolders, waitIdly, writeBesideReaders } from './between-processes.ts'
 import { closeAll, fileSystemOf, open, temporaryFolder, withClients } from './clients.ts'
-import { type Case, type Effort, machine, median, type Outcome, quantile, rounded, type Suite, Timings, time } from './harness.ts'
+import {
+  type Case,
+  distribution,
+  type Effort,
+  machine,
+  median,
+  type Outcome,
+  quantile,
+  rounded,
+  type Suite,
+  Timings,
+  time,
+} from './harness.ts'
 import { properLockfile, versionOf } from './peers.ts'
 import { rawLock } from './raw-lock.ts'
 
@@ -75,14 +87,8 @@ async function measure(smoke: boolean): Promise<Outcome> {
       sigkill_to_grant_ms: summary(kills.map((ns) => ns / 1e6)),
       writer_wait_ms: { ...summary(beside.waits), reads: beside.reads },
       writer_wait_spinning_readers_ms: { ...summary(besideBusy.waits), reads: besideBusy.reads },
-      remarks: [
-        '"vs_raw", "vs_0": how many times dearer than open, lock, unlock, close through koffi; than with no other lock held. vs_proper_lockfile: how many times faster.',
-        `Others held: ${OTHERS} random paths, by another process (held_1e4_vs_0) or by this one; ${SPREAD} free paths are taken in turn beside them.`,
-        'Hand-off: from just before the release in one process to just after the grant in another, which has waited for 2 to 4 ms.',
-        'SIGKILL to grant: from just before the signal is sent to the grant in the process that sent it.',
-        `Idle: ${IDLE_PROCESSES} processes with ${IDLE_WAITERS_EACH} waiters each, half of all on one path; their processor time over ${IDLE_MS / 1e3} s, per cent of one core.`,
-        `Beside readers: ${READERS} processes read one path over and over, each for ${READER_HOLDS_MS} ms (spinning: for a turn of the event loop); one writer asks again 1 ms after each write, over ${READING_MS / 1e3} s.`,
-      ],
+      distributions: { release: distribution(handoffs), SIGKILL: distribution(kills) },
+      remarks: [],
     },
   }
 }

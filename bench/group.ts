@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Launcher, launch } from '../test/group/launchers.ts'
 import { machine, type Outcome, type Suite } from './harness.ts'
-import type { Idle, Measured } from './programs/group-rank.ts'
+import type { Fenced, Idle, Measured } from './programs/group-rank.ts'
 
 const RANKS = 4
 const LAUNCHERS: readonly Launcher[] = ['threads', 'processes', 'mpich', 'openmpi']
@@ -28,6 +28,7 @@ export const group: Suite = {
 
 interface Seen extends Measured {
   readonly idle: number
+  readonly fence: number
 }
 
 async function run(launcher: Launcher, smoke: boolean): Promise<Seen> {
@@ -36,7 +37,8 @@ async function run(launcher: Launcher, smoke: boolean): Promise<Seen> {
     await launch(launcher, RANKS, PROGRAM, [folder, `${smoke}`], AbortSignal.timeout(PATIENCE_MS))
     const read = <What>(file: string): What => JSON.parse(readFileSync(join(folder, file), 'utf8')) as What
     const idle = Array.from({ length: RANKS }, (_, rank) => read<Idle>(`idle-${rank}`).corePercent)
-    return { ...read<Measured>('measured'), idle: Math.max(...idle) }
+    const fence = Array.from({ length: RANKS }, (_, rank) => read<Fenced>(`fence-${rank}`).collectMs)
+    return { ...read<Measured>('measured'), idle: Math.max(...idle), fence: Math.max(...fence) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -56,9 +58,11 @@ function outcome(seen: ReadonlyMap<Launcher, Seen>): Outcome {
       remote_write_vs_ping: worst((one) => one.write_vs_ping),
       remote_read_vs_ping: worst((one) => one.read_vs_ping),
       idle_rank_core_percent: worst((one) => one.idle),
+      fence_collect_1mb_ms: worst((one) => one.fence),
       ...each('remote_write_vs_ping', (one) => one.write_vs_ping),
       ...each('remote_read_vs_ping', (one) => one.read_vs_ping),
       ...each('idle_rank_core_percent', (one) => one.idle),
+      ...each('fence_collect_1mb_ms', (one) => one.fence),
     },
     notes: {
       machine: machine(),

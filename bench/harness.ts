@@ -9,6 +9,8 @@ setFlagsFromString('--expose-gc')
 /** Before each slice, so that no case sweeps up after the one before it. */
 const collectYoung = runInNewContext('gc') as (options: { type: 'minor' }) => void
 
+const DRAWN_PERCENT = [0, 1, 2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 99.5, 100]
+
 /** Something to time. */
 export interface Case {
   readonly name: string
@@ -41,7 +43,10 @@ export interface Notes {
   readonly median_ns: Readonly<Record<string, number>>
   /** Half of the rounds lie this far apart, as a part of the median. */
   readonly spread: Readonly<Record<string, number>>
+  /** What is so in this run; what is so in every run stands in the suite's page. */
   readonly remarks: readonly string[]
+  /** Of times in nanoseconds, by name: they are drawn. */
+  readonly distributions?: Readonly<Record<string, Distribution>>
   readonly [more: string]: unknown
 }
 
@@ -131,6 +136,13 @@ export function quantile(values: readonly number[], part: number): number {
   const at = (sorted.length - 1) * part
   const below = sorted[Math.floor(at)]!
   return below + (sorted[Math.ceil(at)]! - below) * (at - Math.floor(at))
+}
+
+/** By per cent: the value below which so many lie. */
+export type Distribution = Readonly<Record<string, number>>
+
+export function distribution(values: readonly number[]): Distribution {
+  return Object.fromEntries(DRAWN_PERCENT.map((percent) => [percent, rounded(quantile(values, percent / 100))]))
 }
 
 /** More digits than these would only be noise. */

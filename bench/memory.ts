@@ -62,11 +62,7 @@ export const memory: Suite = {
         median_ns: timings.medians(),
         spread: timings.spreads(),
         remarks: [
-          `"vs_await", "vs_" and a peer: how many times as many of ours are done in the same time. "vs_0", "vs_promise": how many times dearer.`,
-          'Release gives the lock back at once and answers a promise that is already resolved. depth5_vs_await calls it, depth5_await_release_vs_await awaits it too.',
-          `try_depth5_vs_await is the faster of tryWriteSync and an awaited tryWrite, here ${sync >= awaited ? 'tryWriteSync' : 'tryWrite'}.`,
-          `${OTHERS} others held: half of them readers, on depth-5 paths that share ancestors with the one in use; "spread" takes ${SPREAD} such paths in turn.`,
-          'Peers guard one thing and know no sub-trees; those that take a key get the depth-5 path as one.',
+          `try_depth5_vs_await is that of ${sync >= awaited ? 'tryWriteSync' : 'tryWrite'}.`,
           ...(peers.some(({ name }) => name === 'navigator.locks') ? [] : ['This Node has no navigator.locks.']),
         ],
       },

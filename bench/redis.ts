@@ -3,10 +3,21 @@
 
 import type { LockSpace } from 'holdfast'
 import { startRedis } from '../test/redis/server.ts'
-import { type Case, type Effort, machine, type Outcome, rounded, type Suite, Timings, time } from './harness.ts'
+import {
+  type Case,
+  type Distribution,
+  distribution,
+  type Effort,
+  machine,
+  type Outcome,
+  rounded,
+  type Suite,
+  Timings,
+  time,
+} from './harness.ts'
+import { Line, unwarned } from './line.ts'
 import { versionOf } from './peers.ts'
 import { BARE_PUSH, contend, RedisClientProcess, type Round, typical } from './redis-contention.ts'
-import { Line } from './redis-line.ts'
 import { type Clients, connectBoth, holdfast, type Library, lockSpace, type RedisLock, redisPeers, setnx } from './redis-peers.ts'
 
 const IN_FLIGHT = 100
@@ -57,7 +68,7 @@ async function measure(port: number, clients: Clients, smoke: boolean): Promise<
   await time(one, effort, timings)
   await time([...plain, ...peers, ...own].map(inFlight), { ...effort, sliceMs: 50 }, timings)
   await amongOthers(port, clients, smoke ? 100 : OTHERS, effort, timings)
-  await besideWaiters(clients, smoke ? 100 : WAITERS, effort, timings)
+  await unwarned(() => besideWaiters(clients, smoke ? 100 : WAITERS, effort, timings))
   const server = await serverCosts(clients, one, smoke ? 2 : 1_000)
   const contenders = [BARE_PUSH, ...[...own, ...peers].map(labelled)]
   const contention = await contend(port, contenders, { processes: smoke ? 3 : PROCESSES, rounds: smoke ? 1 : 7, ms: smoke ? 100 : 700 })
@@ -94,15 +105,8 @@ async function measure(port: number, clients: Clients, smoke: boolean): Promise<
       spread: timings.spreads(),
       server_us_per_pair: server,
       contention: Object.fromEntries([...contention].map(([lock, rounds]) => [lock, summary(rounds)])),
-      remarks: [
-        '"vs_setnx": pairs of taking and giving back a second, over those of SET NX PX and a script that deletes, by the same client library, one after the other (seq) or with 100 under way at once (100).',
-        'Figures without the name of a client library: node-redis, which a URL takes first. redlock and redis-semaphore know ioredis alone, simple-redis-mutex node-redis alone.',
-        `Others held: ${OTHERS} paths at depth 3, by another process; ${SPREAD} free paths are taken in turn beside them.`,
-        `Others wait: ${WAITERS} requests in line for a sibling of the path. A turn: one lets go, the next in line gets the lock, and the first gets in line again.`,
-        `Hand-off: ${PROCESSES} processes want one path, hold it for 1 ms, and ask again at once; from just before a release in one to just after the grant in another. Quantiles are medians over the rounds; longest_run is over all.`,
-        `${BARE_PUSH}: the same processes in a ring, each of which keeps a message for 1 ms and sends it on with PUBLISH by node-redis; from just before that to just after it came. No lock that tells the next can be quicker by much.`,
-        'server_us_per_pair: processor time of the server by its own account, the reading and writing of its sockets included (all), and inside the commands (commands).',
-      ],
+      distributions: Object.fromEntries([...contention].flatMap(([lock, rounds]) => handoffs(lock, rounds))),
+      remarks: [],
     },
   }
 }
@@ -166,9 +170,6 @@ async function amongOthers(port: number, clients: Clients, count: number, effort
 async function besideWaiters(clients: Clients, waiters: number, effort: Effort, timings: Timings): Promise<void> {
   const spaces = await Promise.all(['short-line', 'long-line', 'no-line'].map((space) => lockSpace(clients, 'node-redis', space)))
   const [short, long, none] = spaces as [LockSpace, LockSpace, LockSpace]
-  // That they wait for long is what is wanted of them, and need not be said.
-  const printing = process.listeners('warning')
-  process.removeAllListeners('warning')
   try {
     const two = await Line.form(short, '/studies/mouse-7/busy', 2)
     const many = await Line.form(long, '/studies/mouse-7/busy', waiters)
@@ -182,7 +183,6 @@ async function besideWaiters(clients: Clients, waiters: number, effort: Effort, 
     await time(cases, effort, timings)
   } finally {
     await Promise.all(spaces.map((space) => space.close({ timeout: 0 })))
-    for (const print of printing) process.on('warning', print)
   }
 }
 
@@ -222,6 +222,12 @@ function summary(rounds: readonly Round[]): Record<string, number> {
     wait_p50_ms: rounded(typical(rounds, 'waits', 0.5)),
     longest_wait_ms: rounded(Math.max(...rounds.flatMap(({ waits }) => waits))),
   }
+}
+
+/** None where it never went from one process to another. */
+function handoffs(lock: string, rounds: readonly Round[]): [string, Distribution][] {
+  const all = rounds.flatMap((round) => round.handoffs.map((ms) => ms * 1e6))
+  return all.length === 0 ? [] : [[lock, distribution(all)]]
 }
 
 function longestRun(rounds: readonly Round[]): number {

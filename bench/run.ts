@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: MIT
-// npm run bench [-- SUITE…] [--json] [--smoke]
+// npm run bench [-- SUITE…] [--save] [--json] [--smoke] | --report
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Notes, type Outcome, rounded, type Suite, type Target } from './harness.ts'
+import { type Outcome, rounded } from './harness.ts'
+import { report } from './report.ts'
+import { RESULTS, writeReport } from './report-files.ts'
+import { merged, place, readResults, type SuiteResult, surroundings, writeResults } from './results.ts'
+import { SUITES } from './suites.ts'
+import { table } from './terminal.ts'
 
-const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
-  memory: async () => (await import('./memory.ts')).memory,
-  file: async () => (await import('./file.ts')).file,
-  redis: async () => (await import('./redis.ts')).redis,
-  zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
-  hdf5: async () => (await import('./hdf5.ts')).hdf5,
-}
+const USAGE = `npm run bench [-- SUITE…] [--save] [--json] [--smoke]
+npm run bench -- --report
 
-const USAGE = `npm run bench [-- SUITE…] [--json] [--smoke]
-
-  SUITE     ${Object.keys(SUITES).join(', ')}. Default: all of them, one after the other.
-  --json    One line of JSON a suite on standard output: { suite, figures, notes }.
-  --smoke   Runs everything once or twice, to see that it runs. The figures mean nothing.
+  SUITE     ${Object.keys(SUITES).join(', ')}. Default: all of them, one after the other, and --save.
+  --save    Puts the results into bench/results.json, and makes docs/benchmarks.md and its plots anew.
+  --json    One line of JSON a suite on standard output: { suite, figures, notes }. Nothing is saved without --save.
+  --smoke   Runs everything once or twice, to see that it runs. The figures mean nothing, and are never saved.
+  --report  Measures nothing: makes the page and its plots anew from bench/results.json.
 `
 const BAD_USAGE = 64
-/** No suite takes half as long. */
-const PATIENCE_MS = 240_000
+/** On a machine without other work no suite takes a quarter as long. */
+const PATIENCE_MS = 480_000
+const MOST_OUTPUT_BYTES = 2 ** 24
 
 process.exitCode = await main()
 
@@ -38,10 +39,73 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE)
     return 0
   }
-  if (positionals.length !== 1) return inProcesses(positionals.length === 0 ? Object.keys(SUITES) : positionals)
-  const suite = await SUITES[positionals[0]!]!()
-  const outcome = withoutNoise(await within(PATIENCE_MS, suite.run(values.smoke)))
-  process.stdout.write(values.json ? `${JSON.stringify({ suite: suite.name, ...outcome })}\n` : table(suite, outcome))
+  if (values.report) return remake()
+  const named = positionals.length > 0
+  const save = !values.smoke && (values.save || !(named || values.json))
+  if (named && positionals.length === 1 && !save) return alone(positionals[0]!, values)
+  return inProcesses(named ? positionals : Object.keys(SUITES), { ...values, save })
+}
+
+/** Measures it in this process. */
+async function alone(name: string, { smoke, json }: { readonly smoke: boolean; readonly json: boolean }): Promise<number> {
+  const { load, page } = SUITES[name]!
+  const suite = await load()
+  const outcome = withoutNoise(await within(PATIENCE_MS, suite.run(smoke)))
+  process.stdout.write(json ? `${JSON.stringify({ suite: suite.name, ...outcome })}\n` : table(name, suite.targets, outcome, page))
+  return 0
+}
+
+/** Each suite has a process of its own: what one suite taught the compiler must not slow the next. One that fails does not keep the others from being measured. */
+async function inProcesses(
+  names: readonly string[],
+  { smoke, json, save }: { readonly smoke: boolean; readonly json: boolean; readonly save: boolean },
+): Promise<number> {
+  const measured: Record<string, SuiteResult> = {}
+  const failed: string[] = []
+  for (const name of names) {
+    const { load, page } = SUITES[name]!
+    const around = smoke ? null : await surroundings()
+    const from = performance.now()
+    const words = [fileURLToPath(import.meta.url), name, '--json', ...(smoke ? ['--smoke'] : [])]
+    const stdio = ['inherit', 'pipe', 'inherit'] as const
+    const { status, stdout } = spawnSync(process.execPath, words, { encoding: 'utf8', stdio: [...stdio], maxBuffer: MOST_OUTPUT_BYTES })
+    if (status !== 0) {
+      failed.push(name)
+      // Whoever interrupts it means all of it: this lets the signal in.
+      await new Promise(setImmediate)
+      continue
+    }
+    const { figures, notes } = JSON.parse(stdout) as Outcome
+    const { targets } = await load()
+    if (around !== null) measured[name] = { ...around, seconds: rounded((performance.now() - from) / 1e3), figures, targets, notes }
+    process.stdout.write(json ? stdout : table(name, targets, { figures, notes }, page))
+  }
+  if (save) keep(measured)
+  if (failed.length > 0) process.stderr.write(`These suites failed: ${failed.join(', ')}.\n`)
+  return failed.length > 0 ? 1 : 0
+}
+
+function keep(measured: Readonly<Record<string, SuiteResult>>): void {
+  const results = merged(readResults(RESULTS), place(), measured)
+  writeResults(RESULTS, results)
+  writeReport(report(results))
+}
+
+/** Targets are no measurements: those of today are written beside the figures. */
+async function remake(): Promise<number> {
+  const known = readResults(RESULTS)
+  if (known === null) {
+    process.stderr.write('There is no bench/results.json: nothing was measured yet.\n')
+    return 1
+  }
+  const suites: Record<string, SuiteResult> = {}
+  for (const [name, suite] of Object.entries(known.suites)) {
+    const listed = SUITES[name]
+    if (listed !== undefined) suites[name] = { ...suite, targets: (await listed.load()).targets }
+  }
+  const results = { ...known, suites }
+  writeResults(RESULTS, results)
+  writeReport(report(results))
   return 0
 }
 
@@ -59,66 +123,19 @@ async function within<Result>(ms: number, promise: Promise<Result>): Promise<Res
 
 function parse() {
   const options = {
+    save: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   } as const
   const given = parseArgs({ options, allowPositionals: true })
   const unknown = given.positionals.find((name) => !Object.hasOwn(SUITES, name))
   if (unknown !== undefined) throw new Error(`No suite is named ${JSON.stringify(unknown)}.`)
+  if (given.values.save && given.values.smoke) throw new Error('What --smoke measures means nothing, and is not saved.')
   return given
-}
-
-/** Each suite has a process of its own: what one suite taught the compiler must not slow the next. */
-function inProcesses(names: readonly string[]): number {
-  const flags = process.argv.slice(2).filter((word) => word.startsWith('-'))
-  for (const name of names) {
-    const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name, ...flags], { stdio: 'inherit' })
-    if (status !== 0) return status ?? 1
-  }
-  return 0
 }
 
 function withoutNoise({ figures, notes }: Outcome): Outcome {
   return { figures: Object.fromEntries(Object.entries(figures).map(([id, value]) => [id, rounded(value)])), notes }
-}
-
-function table({ name, targets }: Suite, { figures, notes }: Outcome): string {
-  const ids = [...Object.keys(targets), ...Object.keys(figures).filter((id) => !Object.hasOwn(targets, id))]
-  const rows = ids.map((id) => {
-    const value = figures[id]
-    const target = targets[id]
-    const verdict = target === undefined || value === undefined ? '' : meets(value, target) ? 'yes' : 'NO'
-    return [id, value === undefined ? '-' : String(value), target === undefined ? '' : describe(target), verdict]
-  })
-  const { peers, median_ns, spread, remarks, machine, node, ...more } = notes
-  const medians = Object.entries(median_ns).map(([id, value]) => [id, String(value), `± ${Math.round(50 * (spread[id] ?? 0))} %`])
-  return [
-    `${name}: ${machine}, Node ${node}`,
-    aligned([['figure', 'measured', 'target', 'met'], ...rows]),
-    aligned([['median', 'ns', 'spread'], ...medians]),
-    `Peers: ${Object.entries(peers).flat().join(' ')}`,
-    ...others(more),
-    ...remarks.map((remark) => `- ${remark}`),
-    '',
-  ].join('\n\n')
-}
-
-function others(more: Partial<Notes>): string[] {
-  return Object.entries(more).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
-}
-
-function meets(value: number, { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Target): boolean {
-  return value >= atLeast && value <= atMost
-}
-
-function describe({ atLeast, atMost }: Target): string {
-  return atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows
-    .map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '))
-    .join('\n')
 }

@@ -6,7 +6,19 @@ import { zookeeperBackend } from 'holdfast/zookeeper'
 import type * as Operations from '../src/backends/zookeeper/wire/operations.ts'
 import type * as Sessions from '../src/backends/zookeeper/wire/session.ts'
 import { startZooKeeper, type ZooKeeperServer } from '../test/zookeeper/server.ts'
-import { type Case, type Effort, machine, median, type Outcome, quantile, type Suite, Timings, time } from './harness.ts'
+import {
+  type Case,
+  distribution,
+  type Effort,
+  machine,
+  median,
+  type Outcome,
+  quantile,
+  rounded,
+  type Suite,
+  Timings,
+  time,
+} from './harness.ts'
 
 const DEPTHS = { 'depth 1': '/a', 'depth 3': '/a/b/c', 'depth 6': '/a/b/c/d/e/f' } as const
 const OTHERS = 10_000
@@ -66,14 +78,9 @@ async function measure(server: ZooKeeperServer, smoke: boolean): Promise<Outcome
       peers: { kazoo: kazoo.version },
       median_ns: timings.medians(),
       spread: timings.spreads(),
-      remarks: [
-        '"vs_plain": the time of a pair of taking and giving back, over that of the plain recipe: one node, one list, one removal, one after the other.',
-        'One server that writes each transaction to its disk before it answers.',
-        `Others held: ${OTHERS} paths at depth 3, by another session; ${SPREAD} free paths are taken in turn beside them.`,
-        `Hand-off: ${SESSIONS} sessions of one process want one path and ask again at once; from just before a release in one to just after the grant in another.`,
-        `herd: watches that the server fires for each release while ${WAITERS - 1} sessions wait to write the same path.`,
-        "kazoo_vs_plain: its Lock's acquire and release from Python, not in turn with the others.",
-      ],
+      kazoo_ns: rounded(kazoo.ms * 1e6),
+      distributions: { 'eight sessions': distribution(handoffs.map((ms) => ms * 1e6)) },
+      remarks: [],
     },
   }
 }

@@ -4,9 +4,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { groupBackend } from '../../src/backends/group/index.ts'
-import { thisCommunicator } from '../../src/communicators/this-group.ts'
-import { LockSpace } from '../../src/lock-space.ts'
+import { LockSpace } from 'holdfast'
+import { groupBackend, sync, thisCommunicator } from 'holdfast/group'
 import { type Case, time } from '../harness.ts'
 
 /** What rank 1 has measured. */
@@ -15,6 +14,11 @@ export interface Measured {
   readonly spread: Readonly<Record<string, number>>
   readonly write_vs_ping: number
   readonly read_vs_ping: number
+}
+
+/** How long it took until every rank had what one has written. */
+export interface Fenced {
+  readonly collectMs: number
 }
 
 /** What each rank costs that has nothing to do. */
@@ -27,6 +31,8 @@ const MEASURING = 1
 const PATH = '/study/mouse-7/session-3'
 const PING = Uint8Array.of(1, 2, 3, 4)
 const END = Uint8Array.of(9)
+const MEGABYTE = new Uint8Array(2 ** 20).fill(7)
+const ROUNDS = 21
 const SETTLE_MS = 300
 const IDLE_MS = 1_500
 
@@ -51,6 +57,7 @@ const line = communicator.openChannel({
 })
 if (rank === MEASURING) await measure()
 await ended
+await fences()
 await idle()
 letGo()
 
@@ -84,6 +91,24 @@ function repeated(name: string, once: () => Promise<void>): Case {
       for (let i = 0; i < times; i++) await once()
     },
   }
+}
+
+/** One rank shares a megabyte, all collect it: from the call to the return, on the rank that waits longest. */
+async function fences(): Promise<void> {
+  const controller = await sync()
+  const took: number[] = []
+  for (let round = 0; round < (smoke ? 2 : ROUNDS); round++) {
+    await controller.barrier()
+    const since = performance.now()
+    await controller.singleWrite({ rank: HOME }, async (fence) => {
+      if (fence.access) fence.share(MEGABYTE)
+      await fence.collect()
+    })
+    took.push(performance.now() - since)
+  }
+  took.sort((a, b) => a - b)
+  writeFileSync(join(folder, `fence-${rank}`), JSON.stringify({ collectMs: took[took.length >> 1]! } satisfies Fenced))
+  await controller.close()
 }
 
 async function idle(): Promise<void> {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One way to start ranks for all who do.
-import { runProcesses } from '../../src/communicators/processes-launcher.ts'
-import { runThreads } from '../../src/communicators/threads-launcher.ts'
+import { runProcesses, runThreads } from 'holdfast/group'
 import { startRanks } from '../support/mpi.ts'
 
 export type Launcher = 'threads' | 'processes' | 'mpich' | 'openmpi'

@@ -60,3 +60,14 @@ export class Line {
     })
   }
 }
+
+/** Does it while warnings about long waits are not printed: they are what is wanted of those who wait. */
+export async function unwarned<Result>(work: () => Promise<Result>): Promise<Result> {
+  const printing = process.listeners('warning')
+  process.removeAllListeners('warning')
+  try {
+    return await work()
+  } finally {
+    for (const print of printing) process.on('warning', print)
+  }
+}
