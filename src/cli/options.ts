@@ -79,7 +79,7 @@ export function seconds(text: string): number {
 
 export function countUpTo(most: number): (text: string) => number {
   return (text) => {
-    if (!/^\d{1,4}$/.test(text) || Number(text) < 1 || Number(text) > most)
+    if (!/^\d{1,15}$/.test(text) || Number(text) < 1 || Number(text) > most)
       throw new InvalidArgumentError(`It is a whole number from 1 to ${most}.`)
     return Number(text)
   }

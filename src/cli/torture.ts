@@ -13,6 +13,7 @@ export interface TortureCommandOptions {
   readonly processes: number
   readonly tasks: number
   readonly seconds: number
+  readonly grants?: number
   readonly faults?: readonly FaultKind[]
   readonly seed?: number
   readonly timeline?: string

@@ -61,6 +61,13 @@ test('In memory it tortures one process, and the same seed has the same plan', a
   expect(another.plan).not.toBe(one.plan)
 })
 
+test('It ends when there were as many grants as are wanted', async () => {
+  const report = reportOf(await holdfast(['torture', '--on', 'memory:', '--seconds', '60', '--grants', '3000', '--json']))
+  expect(report).toMatchObject({ verdict: 'ok', interrupted: false })
+  expect(report.grants).toBeGreaterThanOrEqual(3_000)
+  expect(report.seconds).toBeLessThan(30)
+})
+
 test('A server that others use is tortured in a tree beside all paths, and its connections are cut', async () => {
   const server = await startRedis()
   onTestFinished(() => server.stop())

@@ -111,6 +111,15 @@ describe('The line', () => {
     expect(passed(another, { between: () => another.put({ word: 'shaken', who: 'p2', at: ns(25) }) }).found).toEqual({ order: 1 })
   })
 
+  test('does not judge one whose worker loses touch after it was passed, and is asked for anew', () => {
+    const story = new Story()
+    const one = story.asked('p1', 10)
+    story.queued(one, 11)
+    const other = story.asked('p2', 20)
+    story.granted(other, 30).ended(other, 40).put({ word: 'shaken', who: 'p1', at: ns(45) })
+    expect(story.granted(one, 50).found).toEqual({})
+  })
+
   test('does not judge one that was giving up', () => {
     const aborted = new Story()
     expect(passed(aborted, { between: (one) => aborted.withdrawn(one, 25) }).found).toEqual({})

@@ -31,6 +31,8 @@ export interface TortureOptions {
   readonly tasks?: number | undefined
   /** How long requests are made. Default 20. */
   readonly seconds?: number | undefined
+  /** Ends when there were so many grants, if that is before. */
+  readonly grants?: number | undefined
   /** Default: all that can be injected there. */
   readonly faults?: readonly FaultKind[] | undefined
   /** A whole number from 0 to 2^32-1. Default: at random. */
@@ -205,7 +207,12 @@ class Run {
     )
     const began = performance.now()
     const share = (): number => Math.min(1, (performance.now() - began) / (1_000 * seconds))
-    this.progressing = setInterval(() => this.progress(enough.signal.aborted ? 'ending' : 'running', share(), strikes), PROGRESS_EVERY_MS)
+    const { grants: wanted = Number.POSITIVE_INFINITY } = options
+    this.progressing = setInterval(() => {
+      const { granted } = feed.judgement.counts
+      if (granted >= wanted) stop()
+      this.progress(enough.signal.aborted ? 'ending' : 'running', Math.max(share(), Math.min(1, granted / wanted)), strikes)
+    }, PROGRESS_EVERY_MS)
     feed.begin()
     for (const worker of workers) worker.go(plan)
     strikes.begin(planFaults(plan))
