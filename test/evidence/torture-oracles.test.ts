@@ -116,7 +116,10 @@ describe('The line', () => {
     const one = story.asked('p1', 10)
     story.queued(one, 11)
     const other = story.asked('p2', 20)
-    story.granted(other, 30).ended(other, 40).put({ word: 'shaken', who: 'p1', at: ns(45) })
+    story
+      .granted(other, 30)
+      .ended(other, 40)
+      .put({ word: 'shaken', who: 'p1', at: ns(45) })
     expect(story.granted(one, 50).found).toEqual({})
   })
 
