@@ -70,11 +70,7 @@ function outcome(seen: ReadonlyMap<Launcher, Seen>): Outcome {
       peers: {},
       median_ns: by((one) => one.median_ns),
       spread: by((one) => one.spread),
-      remarks: [
-        '"vs_ping": a lock at depth 3 taken and given back, one after the other, by rank 1 of 4, over a message of 4 bytes to the home, rank 0, and back. The worst of the transports, then each.',
-        'idle: the processor time of a rank that has opened a lock space and has nothing to do; the worst rank. Threads: that of the process, divided by its ranks.',
-        'Under MPI the launchers are mpiexec.mpich and mpiexec.openmpi, in a network namespace with a loopback interface only.',
-      ],
+      remarks: ['The processor time of a rank that is a thread is that of the process, divided by its ranks.'],
     },
   }
 }

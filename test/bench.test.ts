@@ -43,6 +43,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'longest_run',
   ],
   zookeeper: ['depth1_vs_plain', 'depth3_vs_plain', 'depth6_vs_plain', 'held_1e4_vs_0', 'handoff_p50_ms', 'herd'],
+  group: ['remote_write_vs_ping', 'remote_read_vs_ping', 'idle_rank_core_percent', 'fence_collect_1mb_ms'],
   hdf5: ['read_vs_bare', 'write_vs_bare', 'large_read_vs_bare', 'readers_4_vs_1', 'loop_stall_ms', 'lock_round_trips'],
   curves: [
     'memory_depth_20_vs_1',

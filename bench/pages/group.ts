@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the suite "group" says.
-import type { Page } from './page.ts'
+import type { SuiteResult } from '../results.ts'
+import type { Comparison, Page } from './page.ts'
+
+const TRANSPORTS = ['threads', 'processes', 'mpich', 'openmpi']
 
 export const groupPage: Page = {
   about: [
@@ -18,4 +21,20 @@ export const groupPage: Page = {
     'idle_rank_core_percent_*': 'By transport.',
     'fence_collect_1mb_ms_*': 'By transport.',
   },
+  beside: (suite) => [beside(suite)],
+}
+
+function beside({ notes }: SuiteResult): Comparison {
+  const known = TRANSPORTS.filter((transport) => notes.median_ns[`${transport}, ping`] !== undefined)
+  return {
+    id: 'group-transports',
+    title: 'A lock of another rank, on each transport',
+    says: 'Taken and given back by a rank that is not its home, beside a bare message there and back.',
+    unit: 'duration',
+    entries: known.flatMap((transport) => [
+      { name: `${transport}: message and back`, kind: 'floor', among: transport, value: notes.median_ns[`${transport}, ping`]! } as const,
+      { name: `${transport}: write`, kind: 'ours', among: transport, value: notes.median_ns[`${transport}, write`]! } as const,
+      { name: `${transport}: read`, kind: 'ours', among: transport, value: notes.median_ns[`${transport}, read`]! } as const,
+    ]),
+  }
 }

@@ -162,6 +162,7 @@ function addTorture(context: Context): void {
       new Option('--on <url>', 'memory:, file:DIRECTORY, redis://HOST …; redis: or zookeeper: starts a server (default: files of its own)'),
     )
     .addOption(new Option('--processes <number>', 'so many of them').argParser(countUpTo(64)).default(4))
+    .addOption(new Option('--grants <number>', 'until there were so many, if that is sooner').argParser(countUpTo(1e12)))
     .addOption(new Option('--tasks <number>', 'requests that each makes at once').argParser(countUpTo(256)).default(4))
     .addOption(new Option('--seconds <seconds>', 'how long requests are made').argParser(seconds).default(20))
     .addOption(

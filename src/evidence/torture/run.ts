@@ -61,7 +61,8 @@ const PROGRESS_EVERY_MS = 100
 const NOMINAL_MS = 1_000
 const STEPS_MS = [1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000]
 /** Beside what faults and leases take. */
-const BOUND_MS = 15_000
+const BOUND_MS = 20_000
+const BOUND_TIMES = 8
 const QUIET_MS = 4_000
 /** After a violation the run goes on for so long, to show what follows. */
 const AFTERMATH_MS = 150
@@ -124,7 +125,7 @@ class Run {
     }
     const leaseMs = facts.leaseMs === null ? 0 : Math.max(unitMs, facts.leaseMs)
     const slowMs = leaseMs + (kinds.length === 0 ? 0 : longestFaultMs(unitMs))
-    const boundMs = BOUND_MS + 5 * slowMs
+    const boundMs = BOUND_MS + BOUND_TIMES * slowMs
     const ordered = facts.supports.order === 'strict'
     const judgement = new Judgement({ ordered, prefer: facts.prefer, boundMs, quietMs: QUIET_MS + 2 * slowMs })
     const feed = new Feed(this.workers, judgement)
