@@ -7,7 +7,7 @@ import { check } from './check.ts'
 const USAGE = `npm run models [-- small|large|defects] [--only TEXT] [--trail]
 
   small     The sizes that the tests check. Default.
-  large     Larger ones: an hour, and up to 2 GB.
+  large     Larger ones: some ten minutes, and up to 1.3 GB.
   defects   Broken models, in which something must be found.
   --only    Those whose name holds the text.
   --trail   Prints the steps that lead to what was found.
