@@ -36,7 +36,7 @@ interface Message {
 
 /**
  * Meetings of all ranks of a group: made on every rank, in the same order as everything else that opens a channel. All must make the same calls in
- * the same order; where they do not, every call rejects with `LOCK_INVALID`, from then on. When a rank is gone, with `LOCK_UNAVAILABLE`.
+ * the same order; where they do not, every call rejects with `LOCK_INVALID`, from then on. When one that is needed is gone, with `LOCK_UNAVAILABLE`.
  */
 export class Collectives {
   private readonly communicator: Communicator
@@ -44,7 +44,7 @@ export class Collectives {
   private readonly calls = new Map<number, Call>()
   /** What came for calls that this rank has not made yet. */
   private readonly early = new Map<number, Map<number, Message>>()
-  private readonly left = new Map<number, Departure>()
+  private readonly absent = new Map<number, Departure>()
   private made = 0
   private broken: LockError | null = null
 
@@ -124,8 +124,8 @@ export class Collectives {
     const come = call.come.get(rank)
     call.come.delete(rank)
     if (come !== undefined) return Promise.resolve(come.bytes)
-    const left = this.left.get(rank)
-    if (left !== undefined) return Promise.reject(this.tellAll(missing(rank, left)))
+    const absent = this.absent.get(rank)
+    if (absent !== undefined) return Promise.reject(this.tellAll(missing(rank, absent)))
     return new Promise((take, fail) => call.awaited.set(rank, { take, fail }))
   }
 
@@ -169,14 +169,10 @@ export class Collectives {
     this.tellAll(disagreement(`rank ${this.communicator.rank} is in ${naming(call)}, rank ${from} in ${naming(said)}`))
   }
 
-  /** One that has left has done its part in all that it took part in, and others may still be passing that on. */
+  /** What it has done before counts, and others may still be passing that on: only who waits for this very rank waits in vain, and tells all. */
   private gone(rank: number, departure: Departure): void {
-    if (departure.died) {
-      this.fail(missing(rank, departure))
-      return
-    }
-    if (this.left.has(rank)) return
-    this.left.set(rank, departure)
+    if (this.absent.has(rank)) return
+    this.absent.set(rank, departure)
     for (const call of this.calls.values()) if (call.awaited.has(rank)) this.tellAll(missing(rank, departure))
   }
 

@@ -100,6 +100,17 @@ describe('Collective calls', () => {
     }
   })
 
+  test('that are done without a rank are done, though it dies meanwhile', async () => {
+    const { ranks, mesh } = gather(3)
+    mesh.hold(0, 2)
+    const all = ranks.map((rank) => rank.broadcast(0, bytes(6)))
+    await Promise.all([all[0], all[1]])
+    mesh.kill(1)
+    await mesh.quiet()
+    mesh.letGo(0, 2)
+    expect((await all[2]!)[0]).toBe(6)
+  })
+
   test('that were answered are answered, also when the next one fails behind the answer', async () => {
     const { ranks, mesh } = gather(3)
     const first = ranks.map((rank) => rank.broadcast(0, bytes(4)))
