@@ -10,12 +10,13 @@ import { type Launcher, launch } from './launchers.ts'
 const RANKS = 4
 /** Five seconds in a long run. */
 const MS = Math.min(5_000, scaled(1_000))
+/** With fewer cores than ranks and other work beside them, the system may favour one rank for most of so short a time: that is no fault of the locks. */
+const PATIENT = { timeout: patience(35_000), retry: 2 }
 const PROGRAM = new URL('../../build/test/programs/group-writers.js', import.meta.url)
 
 describe('Four ranks that write for a while each get within a factor of two of the mean', () => {
   for (const launcher of ['threads', 'processes', 'mpich', 'openmpi'] satisfies Launcher[]) {
-    test(`on ${launcher}.`, // With fewer cores than ranks and other work beside them, the system may favour one rank for most of so short a time: that is no fault of the locks.
-    { timeout: patience(35_000), retry: 2 }, async () => {
+    test(`on ${launcher}.`, PATIENT, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'holdfast-group-'))
       try {
         const file = join(folder, 'turns')
