@@ -188,13 +188,15 @@ const busy: Scenario = async ({ communicator, meet }) => {
 const stop: Scenario = async ({ communicator, meet }) => {
   const { rank, size } = communicator
   const stopped = size - 1
+  // A channel of its own: one rank may hear another that goes on before it hears who is stopped.
+  const pids = new Post(communicator)
   const own = new Post(communicator)
   if (rank === stopped) {
-    own.sendAll(String(process.pid))
+    pids.sendAll(String(process.pid))
     setImmediate(() => process.kill(process.pid, 'SIGSTOP'))
     for (let left = size - 1; left > 0; left--) assert.equal((await own.message()).bytes.byteLength, 8 << 20)
   } else {
-    const pid = Number((await own.message()).text)
+    const pid = Number((await pids.message()).text)
     while (!/\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await after(2)
     own.send(stopped, new Uint8Array(8 << 20))
     for (let other = 0; other < stopped; other++) if (other !== rank) own.send(other, 'going on')
@@ -204,6 +206,7 @@ const stop: Scenario = async ({ communicator, meet }) => {
     if (rank === 0) process.kill(pid, 'SIGCONT')
   }
   await meet()
+  pids.close()
   own.close()
 }
 
