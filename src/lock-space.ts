@@ -40,8 +40,9 @@ export class LockSpace implements AsyncDisposable {
   private readonly requests: RequestReader
   private readonly room: WaitingRoom
   private readonly chain: AsyncLocalStorage<readonly Lease[]> | null
-  /** Questions to an engine that answers through promises. */
-  private readonly underWay = new Set<Promise<unknown>>()
+  /** Questions to an engine that answers through promises: how many have no answer yet, and who waits until none is left. */
+  private underWay = 0
+  private allAnswered: () => void = () => {}
   private closing: Promise<void> | null = null
 
   /** @param backend the engine; without one, a lock table in this thread's memory. The space owns it, and closes it. */
@@ -216,10 +217,9 @@ export class LockSpace implements AsyncDisposable {
   }
 
   /** An engine that answers through promises: closing waits for its answers. */
-  private async acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
-    if (options.timeout !== 0) return await this.tracked(this.waitFor(claims, options))
-    const lease = await this.tryAcquire(claims, options)
-    return lease ?? (await this.refused(claims))
+  private acquireSlowly(claims: Claims, options: LockOptions): Promise<Lease> {
+    if (options.timeout !== 0) return this.tracked(this.waitFor(claims, options))
+    return this.tryAcquire(claims, options).then((lease) => lease ?? this.refused(claims))
   }
 
   private tryAcquire(claims: Claims, options: TryOptions | undefined): Promise<Lease | null> {
@@ -234,19 +234,27 @@ export class LockSpace implements AsyncDisposable {
     })
   }
 
-  /** What is granted after the space was closed goes back at once. */
   private tracked<Answer extends Lease | null>(answer: Promise<Answer>): Promise<Answer> {
-    const granted = answer.then(async (lease) => {
-      if (this.closing === null || lease === null) return lease
-      await lease.release()
-      throw closed()
-    })
-    const done = (): void => {
-      this.underWay.delete(granted)
+    this.underWay++
+    return answer.then(this.granted, this.denied) as Promise<Answer>
+  }
+
+  /** What is granted after the space was closed goes back at once. */
+  private readonly granted = <Answer extends Lease | null>(lease: Answer): Answer | Promise<never> => {
+    if (this.closing === null || lease === null) {
+      this.answered()
+      return lease
     }
-    this.underWay.add(granted)
-    granted.then(done, done)
-    return granted
+    return lease.release().then(() => this.denied(closed()))
+  }
+
+  private readonly denied = (reason: unknown): never => {
+    this.answered()
+    throw reason
+  }
+
+  private answered(): void {
+    if (--this.underWay === 0) this.allAnswered()
   }
 
   private trySync(claims: Claims, options: TryOptions | undefined): Lease | null {
@@ -340,7 +348,11 @@ export class LockSpace implements AsyncDisposable {
 
   /** Resolves when no request is under way and no lease is left. */
   private async quiet(): Promise<void> {
-    await Promise.allSettled(this.underWay)
+    if (this.underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.allAnswered = resolve
+      })
+    }
     await this.engine.leases.empty()
   }
 }

@@ -144,7 +144,7 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
   private giveUp: ((reason: unknown) => void) | null = null
   private began = false
   private ended = false
-  private readonly timer: LongTimer = new LongTimer()
+  private timer: LongTimer | null = null
 
   constructor(room: WaitingRoom, claims: Claims, patience: Patience) {
     this.room = room
@@ -172,7 +172,10 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
       // It may have aborted while an engine far away was asked.
       if (signal.aborted) queueMicrotask(() => this.withdraw(signal.reason))
     }
-    if (timeout !== undefined) this.timer.start(timeout, () => this.timeIsUp())
+    if (timeout !== undefined) {
+      this.timer = new LongTimer()
+      this.timer.start(timeout, () => this.timeIsUp())
+    }
     if (events.wait.hasSubscribers) events.wait.publish({ backend: this.room.backend, claims: this.claims, name: this.name })
   }
 
@@ -182,7 +185,7 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
     this.ended = true
     this.room.leave(this)
     if (this.patience.signal !== undefined) unlisten(this.patience.signal, this)
-    this.timer.stop()
+    this.timer?.stop()
   }
 
   withdraw(reason: unknown): void {
