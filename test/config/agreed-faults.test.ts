@@ -131,13 +131,13 @@ describe('An engine that its users know by its word', () => {
       digest: 'zookeeper',
       shown: 'zookeeper',
       timeoutMs: 1_000,
-      open: () => zookeeperBackend({ servers, root: '/a', lease: 1_000, connectTimeout: 1_000 }),
+      open: () => zookeeperBackend({ servers, root: '/a', lease: 2_000, connectTimeout: 1_000 }),
     })
     const [one, two] = [await user(home, [at(here.address)]), await user(home, [at(`127.0.0.1:${road.port}`)])]
     const lease = await one.locks.write('/a')
     expect(await two.locks.tryWrite('/a')).toBeNull()
     road.turnTo(there)
-    await keepsOut(two, lease, 3_000)
+    await keepsOut(two, lease, 4_000)
     expect(lease.valid).toBe(true)
     await lease.release()
   })

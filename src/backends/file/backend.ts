@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Locks between the processes of one machine, by the kernel's own locks on byte ranges. A lock table orders the requests of this process; the
 // kernel arbitrates between processes, and frees what a dead one held.
+import { realpathSync } from 'node:fs'
 import type { Backend, Preference, Supports, Wait } from '../../core/backend.ts'
 import type { Claims } from '../../core/claims.ts'
 import { LockError } from '../../core/errors.ts'
@@ -8,13 +9,13 @@ import { holding, type Inspection, inspectionOf, waiting } from '../../core/insp
 import { type Lease, LeaseList } from '../../core/lease.ts'
 import { LockTable } from '../../core/lock-table.ts'
 import { join, type Mode } from '../../core/mode.ts'
+import { descendsFrom, processesThatLock } from '../../native/proc.ts'
 import { owner } from '../../owner.ts'
 import { LockDirectory } from './directory.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { asLockError, isMissing } from './failures.ts'
 import { FileLease } from './file-lease.ts'
 import { identityOf } from './identity.ts'
-import { descendsFrom, processesWithLocks } from './kernel-holders.ts'
 import { locate } from './layout.ts'
 import { askMembers, Member, type MemberAnswer } from './members.ts'
 import { Region } from './region.ts'
@@ -178,7 +179,7 @@ export class FileBackend implements Backend, Taker {
     const waiters = all.flatMap((answer) => answer.waiters).sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0))
     const holders = all.flatMap((answer) => answer.holders)
     const known = new Set(all.map((answer) => answer.owner.pid))
-    const listed = options.quick ? [] : processesWithLocks(directory)
+    const listed = options.quick ? [] : processesThatLock(`${realpathSync(directory.file('shards'))}/`, (info) => info.includes('lock:'))
     // A command that inherited the descriptors of a process that answers holds what that one holds.
     const speaking = new Set(holders.map((holder) => holder.owner.pid))
     const quiet = listed.filter(({ pid }) => silent.includes(pid) || (!known.has(pid) && !descendsFrom(speaking, pid)))
