@@ -68,6 +68,8 @@ export function marginMs(leaseMs: number): number {
 
 export class SessionKeeper {
   current: Session | null = null
+  /** The one that has been open: whichever else is current has asked for nothing yet, and waits before it does. */
+  private opened: Session | null = null
   /** Has a channel, and is not begun. */
   private next: Session | null = null
   private phase: 'down' | 'settling' | 'open' | 'closed' = 'down'
@@ -111,7 +113,13 @@ export class SessionKeeper {
     connection.onDown = () => this.cut()
     this.beats = setInterval(() => this.beat(), beatEveryMs(this.policy.leaseMs))
     this.beats.unref()
-    await this.attempt()
+    // Whatever happens meanwhile ends the start: nobody else goes about a session then.
+    this.recovering = true
+    try {
+      await this.attempt()
+    } finally {
+      this.recovering = false
+    }
     if (!this.open) throw silent(connection.place, this.policy.leaseMs)
   }
 
@@ -217,9 +225,13 @@ export class SessionKeeper {
     this.phase = 'settling'
     this.watchDeadline()
     this.closeFormer()
-    if (known === null) await this.wait(await this.graceMs())
-    await this.dependents.settle(session, known === null)
+    // Also where it was cut off before the wait was over.
+    const fresh = this.opened !== session
+    const graceMs = fresh ? await this.graceMs() : 0
+    if (graceMs > 0) await this.pause(graceMs)
+    await this.dependents.settle(session, fresh)
     if (this.phase !== 'settling' || this.current !== session) return
+    this.opened = session
     this.phase = 'open'
     this.dependents.renewed()
     this.dependents.resumed()
@@ -233,14 +245,6 @@ export class SessionKeeper {
     await link.timely(link.connection.subscribe(link.channel(session.id), (text) => this.heard(session, text)))
     this.next = session
     return session
-  }
-
-  private wait(ms: number): Promise<void> | undefined {
-    if (ms <= 0) return undefined
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      if (!this.dependents.asking) timer.unref()
-    })
   }
 
   private heard(session: Session, text: string): void {
