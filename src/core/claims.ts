@@ -84,6 +84,7 @@ export function conflictBetween(ours: readonly Claim[], theirs: readonly Claim[]
   })
 }
 
+/** Keys are all different. */
 function byKey(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return a < b ? -1 : 1
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Who waits for whom.
 import { describe, expect, test } from 'vitest'
-import { exclude, type Holder, inspectionOf, inTheWay, waitsThrough } from '../../src/core/inspection.ts'
+import { exclude, type Holder, holding, inspectionOf, inTheWay, waitsThrough } from '../../src/core/inspection.ts'
+import { LockSpace } from '../../src/index.ts'
+import { LosingBackend } from '../support/losing-backend.ts'
 import { claimsOfShape } from './lock-table-model.ts'
 
 function request(id: string, state: Holder['state'], read: string[], write: string[] = []): Holder {
@@ -74,6 +76,24 @@ describe('Who waits for whom', () => {
     expect(through).toEqual(['c', 'b', 'a', 'first'])
     const circle = { ...seen, waiters: seen.waiters.map((one) => ({ ...one, waitsFor: seen.waiters.map(({ id }) => id) })) }
     expect(waitsThrough(circle, 'late reader')).toHaveLength(3)
+  })
+
+  test('Who was gone when the others were seen is passed over.', () => {
+    const seen = inspectionOf('test', holders, line)
+    const halfSeen = { ...seen, waiters: seen.waiters.map((one) => ({ ...one, waitsFor: ['gone', ...one.waitsFor] })) }
+    expect(waitsThrough(halfSeen, 'late reader').map(({ id }) => id)).toEqual(['first writer', 'reader'])
+  })
+
+  test('A lease that is suspended is shown so, until it is held again.', async () => {
+    const backend = new LosingBackend()
+    const lease = await new LockSpace(backend).write('/a')
+    const { owner } = holders[0]!
+    const states = [false, true, false].map((suspended) => {
+      lease.suspend(suspended)
+      return holding(lease, owner).state
+    })
+    expect(states).toEqual(['held', 'suspended', 'held'])
+    await lease.release()
   })
 
   test('Two sets of claims exclude each other where one node has modes that do not go together.', () => {

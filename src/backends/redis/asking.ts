@@ -3,6 +3,7 @@
 // audit; asked again when the server cannot know of them; and given up.
 import { LockError } from '../../core/errors.ts'
 import { bootNow } from '../../native/clock.ts'
+import { foreign, isToken, wholeOf } from './answers.ts'
 import { asLockError, isRefusal } from './failures.ts'
 import type { Link } from './link.ts'
 import { encodeName, type Request } from './requests.ts'
@@ -176,15 +177,15 @@ export class Asking {
     const tail = [encodeName(request.name) + encoded.paths, '#t', `@${session.id}`, `r${id}`]
     this.link.run('acquire', ...head, ...tail, ...encoded.fields).then(
       (answer) => {
-        if (Array.isArray(answer)) this.answered(request, session, id, epoch, answer)
-        else this.failed(request, session, id, epoch, new Error('The client gave an answer that belongs to something else.'))
+        if (isAnswer(answer, wait !== null)) this.answered(request, session, id, epoch, answer)
+        else this.failed(request, session, id, epoch, foreign())
       },
       (error: unknown) => this.failed(request, session, id, epoch, error),
     )
   }
 
   private answered(request: Request, session: Session, id: string, epoch: string, answer: readonly unknown[]): void {
-    const state = Number(answer[0])
+    const state = wholeOf(answer[0])
     if (request.state === 'granted' || request.id !== id) return
     if (request.state === 'abandoned') {
       if (state > 0) this.discard(session, id, request.withdrawn)
@@ -223,6 +224,11 @@ export class Asking {
   private granted(request: Request, token: string): void {
     const session = this.keeper.current
     if (session === null) return
+    // No script gives such a one: an audit tells what is true.
+    if (!isToken(token)) {
+      this.keeper.cut()
+      return
+    }
     // Too late to be of use: it is asked again in a new session.
     if (bootNow() >= session.deadline) {
       this.keeper.check()
@@ -304,4 +310,12 @@ export class Asking {
   private isOver(request: Request): boolean {
     return request.state === 'granted' || request.state === 'abandoned'
   }
+}
+
+/** True for what acquire.lua answers, to one that waits or to one that only tries. */
+function isAnswer(answer: unknown, waits: boolean): answer is readonly unknown[] {
+  if (!Array.isArray(answer)) return false
+  const state = wholeOf(answer[0])
+  if (state === 1) return isToken(String(answer[1]))
+  return state === -1 || state === -2 || state === (waits ? 2 : 0)
 }

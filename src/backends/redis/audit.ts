@@ -2,6 +2,7 @@
 // After a reconnect neither the server nor we may have what the other does not know: page by page, what the server has for the session is
 // compared with what we believe.
 import { LockError } from '../../core/errors.ts'
+import { foreign, listOf, wholeOf } from './answers.ts'
 import type { Asking } from './asking.ts'
 import type { Link } from './link.ts'
 import type { RedisLease } from './redis-lease.ts'
@@ -26,8 +27,10 @@ export async function audit(link: Link, session: Session, asking: Asking, leases
   const presumed = new Set(asking.presumed())
   const strange: string[] = []
   for (let after = ''; ; ) {
-    const answer = (await link.ask('audit', session.id, session.epoch, link.leaseUs, after, String(PAGE))) as readonly unknown[]
-    if (Number(answer[0]) !== 1) return { unknown: [], lost: [], alive: false }
+    const answer = listOf(await link.ask('audit', session.id, session.epoch, link.leaseUs, after, String(PAGE)))
+    const state = wholeOf(answer[0])
+    if (state === -1 || state === -2) return { unknown: [], lost: [], alive: false }
+    if (state !== 1 || answer.length % 2 === 0) throw foreign()
     for (let i = 1; i + 1 < answer.length; i += 2) {
       after = String(answer[i])
       const request = asking.find(after)

@@ -2,6 +2,7 @@
 // The word that tells a space from one of the same name on another server: drawn by whoever asks first, and kept in the space's hash.
 import { randomUUID } from 'node:crypto'
 import { LockError } from '../../core/errors.ts'
+import { foreign } from './answers.ts'
 import { asLockError } from './failures.ts'
 import type { Link } from './link.ts'
 
@@ -18,7 +19,9 @@ export async function identityOf(link: Link): Promise<string> {
   link.hold()
   try {
     if (!connection.up) throw new Error('the connection is cut')
-    return String(await link.timely(connection.send(['EVAL', SCRIPT, '1', hash, randomUUID()], hash)))
+    const word = await link.timely(connection.send(['EVAL', SCRIPT, '1', hash, randomUUID()], hash))
+    if (typeof word !== 'string' || word === '') throw foreign()
+    return word
   } catch (error) {
     throw asLockError(error, connection.place, hash)
   } finally {

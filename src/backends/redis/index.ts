@@ -2,13 +2,14 @@
 // Redis: the engine for locks between hosts.
 import type { Backend } from '../../core/backend.ts'
 import type { LockError } from '../../core/errors.ts'
+import { foreign } from './answers.ts'
 import { RedisBackend } from './backend.ts'
 import { checkServer, coldStart } from './checks.ts'
 import { type Connection, connectionOf, type Endpoint } from './connection.ts'
 import { asLockError, silent } from './failures.ts'
 import { Link, within } from './link.ts'
 import { loadClient, openClient } from './load-client.ts'
-import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Settings, settingsOf } from './options.ts'
+import { DEFAULT_LEASE_MS, joinPolicy, type Policy, type RedisOptions, type Settings, settingsOf, writePolicy } from './options.ts'
 import { RedisPyLocks } from './plain-lock.ts'
 import { OtherPolicy } from './session.ts'
 
@@ -118,8 +119,11 @@ async function begin(connection: Connection, settings: Settings, policy: Policy)
     return backend
   } catch (error) {
     backend.abandon()
+    if (!(error instanceof OtherPolicy)) throw error
     // Made by somebody with a policy that may suit us.
-    if (error instanceof OtherPolicy) return begin(connection, settings, joinPolicy(error.recorded, settings))
-    throw error
+    const theirs = joinPolicy(error.recorded, settings)
+    // Or else this was ours, and is refused as another one.
+    if (writePolicy(theirs) === writePolicy(policy)) throw foreign()
+    return begin(connection, settings, theirs)
   }
 }

@@ -2,6 +2,7 @@
 // Who holds and who waits in the whole space, as the server has it.
 import { type Holder, type Inspection, inspectionOf, type Owner } from '../../core/inspection.ts'
 import { MODES } from '../../core/mode.ts'
+import { foreign } from './answers.ts'
 import type { Link } from './link.ts'
 import { beatEveryMs } from './session.ts'
 
@@ -37,6 +38,8 @@ export async function inspect(
   for (let after = ''; ; ) {
     const answer = (await link.ask('inspect', link.leaseUs, after, String(PAGE))) as [string, readonly string[], readonly string[]]
     const [last, requests, owners] = answer
+    // A page that does not lead on would be asked for without end.
+    if (typeof last !== 'string' || !Array.isArray(requests) || !Array.isArray(owners) || (last !== '' && last === after)) throw foreign()
     const sessions = new Map<string, Session>()
     for (let i = 0; i + 2 < owners.length; i += 3)
       sessions.set(owners[i]!, { owner: parseOwner(owners[i + 1]!), late: Number(owners[i + 2]) < lateUs })

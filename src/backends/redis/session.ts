@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { LockError } from '../../core/errors.ts'
 import { bootNow } from '../../native/clock.ts'
 import { owner } from '../../owner.ts'
+import { foreign, listOf, wholeOf } from './answers.ts'
 import { asLockError, isRefusal, silent } from './failures.ts'
 import type { Link } from './link.ts'
 import { type Policy, writePolicy } from './options.ts'
@@ -215,11 +216,13 @@ export class SessionKeeper {
     const self = JSON.stringify(owner())
     const mustExist = known === null ? '0' : '1'
     const answer = await this.link.ask('open-session', id, epoch, this.link.leaseUs, self, writePolicy(this.policy), mustExist)
-    const [state, recorded] = answer as [number, string?]
+    const [given, recorded] = listOf(answer)
+    const state = wholeOf(given)
     if (this.phase !== 'down' || this.current !== known) return
-    if (Number(state) === -3) throw new OtherPolicy(String(recorded))
+    if (state === -3) throw new OtherPolicy(String(recorded))
+    if (state !== 1 && state !== -1 && state !== -2) throw foreign()
     if (known === null) this.next = null
-    if (Number(state) !== 1) return this.gone(session, epoch)
+    if (state !== 1) return this.gone(session, epoch)
     session.deadline = sentAt + this.usableNs
     this.current = session
     this.phase = 'settling'
@@ -275,10 +278,11 @@ export class SessionKeeper {
       (answer) => {
         if (this.current !== session || session.epoch !== epoch) return
         // A client that has lost count of its answers.
-        if (!Array.isArray(answer)) return this.cut()
-        const [state, nextExpiryUs, more, ...granted] = answer as [number, number, number, ...unknown[]]
+        const state = Array.isArray(answer) ? wholeOf(answer[0]) : 0
+        if (state !== 1 && state !== -1 && state !== -2) return this.cut()
+        const [, nextExpiryUs, more, ...granted] = answer as readonly unknown[]
         this.unanswered = Math.max(0, this.unanswered - 1)
-        if (Number(state) !== 1) return this.gone(session, epoch)
+        if (state !== 1) return this.gone(session, epoch)
         const deadline = sentAt + this.usableNs
         if (deadline > session.deadline) session.deadline = deadline
         this.dependents.renewed()
