@@ -28,7 +28,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: ['default', new SummaryReporter()],
     coverage: { include: ['src/**/*.ts'], reporter: ['text-summary', 'json-summary', 'html'], reportOnFailure: true },
   },
