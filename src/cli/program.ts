@@ -164,6 +164,11 @@ function addTorture(context: Context): void {
     .addOption(new Option('--processes <number>', 'so many of them').argParser(countUpTo(64)).default(4))
     .addOption(new Option('--grants <number>', 'until there were so many, if that is sooner').argParser(countUpTo(1e12)))
     .addOption(new Option('--tasks <number>', 'requests that each makes at once').argParser(countUpTo(256)).default(4))
+    .addOption(
+      new Option('--trees <number>', "copies of the tree: the more, the fewer are in each other's way")
+        .argParser(countUpTo(1_000))
+        .default(1),
+    )
     .addOption(new Option('--seconds <seconds>', 'how long requests are made').argParser(seconds).default(20))
     .addOption(
       new Option('--faults <kinds>', 'kill,pause,cut,restart,freeze or none (default: all that can be there)').argParser(faultKinds),
@@ -288,6 +293,7 @@ Examples:
   holdfast torture                                   kernel files, 20 s
   holdfast torture --on redis: --seconds 600         a Redis server of its own, ten minutes
   holdfast torture --on redis://lab.example --faults cut,pause
+  holdfast torture --tasks 8 --trees 32 --seconds 900  many grants: few are in each other's way
   holdfast torture --seed 7 --json | jq .promises
 
 Exit codes:

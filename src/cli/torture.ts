@@ -12,6 +12,7 @@ export interface TortureCommandOptions {
   readonly on?: string
   readonly processes: number
   readonly tasks: number
+  readonly trees: number
   readonly seconds: number
   readonly grants?: number
   readonly faults?: readonly FaultKind[]
@@ -86,7 +87,7 @@ const OUTCOME_WIDTH = 9
 const TITLE_WIDTH = 26
 
 function conclusion(report: TortureReport, colours: boolean): string {
-  const { promises, requests, faults, lateWrites, sentence, seed, plan, processes, tasks, timeline, engine, longestWaitMs } = report
+  const { promises, requests, faults, lateWrites, sentence, seed, plan, processes, tasks, trees, timeline, engine, longestWaitMs } = report
   const lines = promises.map(({ outcome, title, found }) => {
     const [word, colour] = WORDS[outcome]
     const painted = colours ? `\u001b[${colour}m${word.padEnd(OUTCOME_WIDTH)}\u001b[0m` : word.padEnd(OUTCOME_WIDTH)
@@ -96,7 +97,7 @@ function conclusion(report: TortureReport, colours: boolean): string {
   const struck = Object.entries(faults).flatMap(([kind, count]) => (count > 0 ? [`${count} ${kind}`] : []))
   lines.push(
     '\n',
-    `Requests: ${requests.asked} by ${processes} × ${tasks} on ${engine}; ${requests.granted} granted, ${refused.busy} busy, ` +
+    `Requests: ${requests.asked} by ${processes} × ${tasks}${trees === 1 ? '' : ` in ${trees} trees`} on ${engine}; ${requests.granted} granted, ${refused.busy} busy, ` +
       `${refused['timed out']} timed out, ${refused.aborted} aborted, ${refused.unavailable} unavailable; ${requests.weakened} weakened, ${requests.lost} lost; longest wait ${Math.round(longestWaitMs)} ms\n`,
     `Faults:   ${struck.length === 0 ? 'none' : struck.join(', ')}; late writes: ${lateWrites.refused} refused, ${lateWrites.accepted} accepted as nobody had been there\n`,
     `Plan:     --seed ${seed} (${plan})\n`,

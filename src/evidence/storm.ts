@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isLockError } from '../core/errors.ts'
 import type { Hands } from './hands.ts'
 import type { Roots } from './oracle.ts'
+import { Dice } from './torture/dice.ts'
 
 export interface StormPlan {
   /** The root of the tree. */
@@ -26,13 +27,13 @@ export interface StormCount {
 }
 
 export async function storm(hands: Hands, { root, seed, tasks, forMs, rounds, patienceMs }: StormPlan): Promise<StormCount> {
-  const dice = new Dice(seed)
+  const dice = new Dice(seed, 'storm')
   const end = performance.now() + forMs
   let [granted, refused] = [0, 0]
   const task = async (): Promise<void> => {
     for (let round = 0; round < rounds && performance.now() < end; round++) {
       const lease = hands.next()
-      if (await ask(hands, lease, dice.request(root), dice, patienceMs)) {
+      if (await ask(hands, lease, request(dice, root), dice, patienceMs)) {
         granted++
         if (dice.next() < 0.5) await nextTurn()
         await hands.release(lease)
@@ -59,33 +60,16 @@ async function ask(hands: Hands, lease: number, roots: Roots, dice: Dice, patien
   }
 }
 
-const PLACES: readonly string[] = ['', '/a', '/a/1', '/a/2', '/a/2/x', '/b', '/b/1', '/c']
+const BELOW: readonly string[] = ['/a', '/a/1', '/a/2', '/a/2/x', '/b', '/b/1', '/c']
 
-/** Numbers that look random and are the same for the same seed (mulberry32). */
-class Dice {
-  private state: number
-
-  constructor(seed: number) {
-    this.state = seed
+/** One or two places to read or write; the whole tree seldom. */
+function request(dice: Dice, root: string): Roots {
+  const read: string[] = []
+  const write: string[] = []
+  const count = dice.next() < 0.6 ? 1 : 2
+  for (let i = 0; i < count; i++) {
+    const place = dice.next() < 0.04 ? '' : dice.one(BELOW)
+    ;(dice.next() < 0.4 ? write : read).push(root + place)
   }
-
-  /** From 0 to 1, 1 not included. */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-
-  /** One or two places to read or write; the whole tree seldom. */
-  request(root: string): Roots {
-    const read: string[] = []
-    const write: string[] = []
-    const count = this.next() < 0.6 ? 1 : 2
-    for (let i = 0; i < count; i++) {
-      const place = this.next() < 0.04 ? '' : PLACES[1 + Math.floor(this.next() * (PLACES.length - 1))]!
-      ;(this.next() < 0.4 ? write : read).push(root + place)
-    }
-    return { read, write }
-  }
+  return { read, write }
 }

@@ -31,6 +31,8 @@ describe('The completion script for bash', () => {
     ['holdfast status --j', ['--json']],
     ['holdfast ver', ['verify']],
     ['holdfast verify --on m', ['memory:']],
+    ['holdfast tor', ['torture']],
+    ['holdfast torture --tr', ['--trees']],
     ['holdfast run --on ', ['file:', 'memory:', 'redis://', 'rediss://', 'zookeeper://']],
     ['holdfast run --on z', ['zookeeper://']],
     ['holdfast run --on redis://', []],
@@ -78,7 +80,7 @@ describe('The completion scripts for zsh and fish', () => {
       expect(zsh).toContain(`'*${option}[`)
       expect(fish).toContain(`-l ${option.slice(2)} `)
     }
-    for (const command of ['run', 'status', 'wait', 'verify', 'h5', 'ranks', 'completion']) {
+    for (const command of ['run', 'status', 'wait', 'verify', 'torture', 'h5', 'ranks', 'completion']) {
       expect(zsh).toContain(`'${command}:`)
       expect(fish).toContain(`-a ${command} `)
     }

@@ -15,6 +15,7 @@ describe('Help', () => {
     [['status', '-h']],
     [['wait', '-h']],
     [['verify', '-h']],
+    [['torture', '-h']],
     [['h5', '-h']],
     [['completion', '-h']],
   ])('%j is printed on stdout, with examples, and ends with 0', async (words) => {

@@ -10,7 +10,7 @@ import { startRedis } from '../redis/server.ts'
 import { temporaryFolder } from '../support/file-folders.ts'
 import { freshSeed } from '../support/random.ts'
 import { scaled } from '../support/scale.ts'
-import { holdfast, isRunning, place, type Result, start } from './program.ts'
+import { holdfast, isRunning, type Program, place, type Result, start } from './program.ts'
 
 const SECONDS = scaled(20, 3)
 const FAILED = 78
@@ -21,6 +21,15 @@ function reportOf({ stdout }: Result): TortureReport {
 
 function childrenOf(pid: number): readonly number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+}
+
+/** Resolves when there are so many. */
+async function childrenIn({ child }: Program, count: number): Promise<readonly number[]> {
+  for (;;) {
+    const children = childrenOf(child.pid!)
+    if (children.length >= count) return children
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 describe('Whatever happens to processes, connections and servers, every promise is kept', () => {
@@ -59,6 +68,13 @@ test('In memory it tortures one process, and the same seed has the same plan', a
   )
   expect(again.plan).toBe(one.plan)
   expect(another.plan).not.toBe(one.plan)
+})
+
+test('It spreads its requests over several trees', async () => {
+  const words = ['--processes', '2', '--tasks', '8', '--trees', '16', '--seconds', String(scaled(5, 1)), '--json']
+  const report = reportOf(await holdfast(['torture', ...words], { cwd: temporaryFolder() }))
+  expect(report.promises.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+  expect(report).toMatchObject({ verdict: 'ok', trees: 16, processes: 2, tasks: 8 })
 })
 
 test('It ends when there were as many grants as are wanted', async () => {
@@ -108,18 +124,50 @@ test.each([
   const folder = temporaryFolder()
   const program = start(['torture', '--seconds', '60', '--seed', '3', ...words], { env: { TMPDIR: folder } })
   await program.says(/--seed 3/, 'stderr')
-  const pid = program.child.pid!
-  let children: readonly number[] = []
-  while (children.length < 4) {
-    children = childrenOf(pid)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const children = await childrenIn(program, 4)
   program.child.kill('SIGINT')
   const { code, stdout } = await program.ended
   expect(stdout).toMatch(/^No promise was broken \(.*, interrupted\)\.$/m)
   expect(code).toBe(130)
   expect(children.filter(isRunning)).toEqual([])
   expect(readdirSync(folder)).toEqual([])
+})
+
+test('A process of its own that somebody else kills is reported, and once', async () => {
+  const { url, locks } = place()
+  const others = await locks()
+  onTestFinished(() => others.close({ timeout: 0 }))
+  const words = ['torture', '--on', url, '--seconds', '60', '--faults', 'none', '--processes', '2', '--json']
+  const program = start(words, { cwd: temporaryFolder() })
+  const workers = await childrenIn(program, 2)
+  // All begin when one does.
+  const begun = async (): Promise<boolean> =>
+    (await others.inspect()).holders.some(({ read, write }) => [...read, ...write].some((key) => key.startsWith('holdfast-torture:1/')))
+  while (!(await begun())) await new Promise((resolve) => setTimeout(resolve, 5))
+  process.kill(workers[0]!, 'SIGKILL')
+  const result = await program.ended
+  const failed = reportOf(result).promises.filter(({ outcome }) => outcome === 'failed')
+  expect(failed).toMatchObject([{ promise: 'workers', violations: 1, found: expect.stringMatching(/^p\d ended by itself \(SIGKILL\)/) }])
+  expect(result.code).toBe(FAILED)
+})
+
+test('What SIGKILL leaves of it is cleared away by the next one, and nothing of one that lives', async () => {
+  const env = { TMPDIR: temporaryFolder() }
+  const another = async (): Promise<void> => {
+    const words = ['torture', '--processes', '1', '--seconds', '0.1', '--faults', 'none']
+    expect(await holdfast(words, { env })).toMatchObject({ code: 0 })
+  }
+  const program = start(['torture', '--seconds', '60', '--processes', '2'], { env })
+  await childrenIn(program, 2)
+  const folders = readdirSync(env.TMPDIR)
+  expect(folders).toHaveLength(1)
+  await another()
+  expect(readdirSync(env.TMPDIR)).toEqual(folders)
+  program.child.kill('SIGKILL')
+  await program.ended
+  expect(readdirSync(env.TMPDIR)).toEqual(folders)
+  await another()
+  expect(readdirSync(env.TMPDIR)).toEqual([])
 })
 
 test.each<[string, readonly string[], RegExp]>([
@@ -141,6 +189,7 @@ test.each<[string, readonly string[], RegExp]>([
   ],
   ['a wrong parameter', ['--on', 'zookeeper:?laese=3s'], /laese/],
   ['a wrong engine', ['--on', 'ftp://x'], /engine/],
+  ['too many trees', ['--trees', '1001'], /whole number from 1 to 1000/],
   ['no process', ['--processes', '0'], /whole number from 1 to 64/],
   ['a seed that is none', ['--seed', '-1'], /whole number from 0/],
 ])('%s is wrong usage', async (_, words, message) => {

@@ -45,6 +45,13 @@ test.each<[MemoryFault, Expected]>([
   found(await tortured({ memory }, { seconds: 3 }), expected)
 })
 
+test.each<[MemoryFault, Expected]>([
+  ['lets somebody in beside', { exclusion: /ms before the end of p1 lease \d+/ }],
+  ['serves in any order', { order: /was let in before p1 request \d+ .*which had its place/ }],
+])('an engine that %s is found out in several trees, too', async (memory, expected) => {
+  found(await tortured({ memory }, { seconds: 5, trees: 8, tasks: 8 }), expected)
+})
+
 test.each<[FileFault, Torture.TortureOptions, Expected]>([
   ['apart', { faults: [] }, { exclusion: /before the end of p\d lease/ }],
   ['the dead keep', { faults: ['kill'] }, { waiting: /nobody is let in any more|has waited for/ }],

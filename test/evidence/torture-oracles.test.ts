@@ -6,7 +6,7 @@ import { Fenced } from '../../src/evidence/torture/fenced.ts'
 import { Judgement } from '../../src/evidence/torture/judgement.ts'
 import type { Promised } from '../../src/evidence/torture/line.ts'
 import type { Happening } from '../../src/evidence/torture/marks.ts'
-import { PLACES } from '../../src/evidence/torture/requests.ts'
+import { PLACES, placeIn, placesOf, WHOLE } from '../../src/evidence/torture/places.ts'
 
 const MS = 1_000_000
 const FOR_EVER = 2 ** 52
@@ -195,7 +195,7 @@ describe('The line', () => {
 
 describe('The resource', () => {
   test('refuses whoever has a smaller token than it has seen, there or anywhere below', () => {
-    const fenced = new Fenced(new BigInt64Array(PLACES.length))
+    const fenced = new Fenced(new BigInt64Array(PLACES.length), 1)
     const [deep, deeper, beside] = ['/d/2', '/d/2/3', '/f1'].map((place) => PLACES.indexOf(place)) as [number, number, number]
     expect(fenced.write([deep, beside], 5n)).toBe(true)
     expect(fenced.write([deep], 5n)).toBe(true)
@@ -204,6 +204,17 @@ describe('The resource', () => {
     expect(fenced.write([deep], 5n)).toBe(false)
     expect(fenced.write([PLACES.indexOf('')], 5n)).toBe(false)
     expect(fenced.write([beside], 5n)).toBe(true)
+  })
+
+  test('knows several trees, and what is above all of them', () => {
+    const fenced = new Fenced(new BigInt64Array(placesOf(3).length), 3)
+    const at = (tree: number, place: string): number => placeIn(tree, PLACES.indexOf(place), 3)
+    expect(fenced.write([at(0, '/d/2/3')], 5n)).toBe(true)
+    expect(fenced.write([at(1, '/d'), at(2, '')], 3n)).toBe(true)
+    expect(fenced.write([at(0, '')], 4n)).toBe(false)
+    expect(fenced.write([WHOLE], 4n)).toBe(false)
+    expect(fenced.write([WHOLE], 6n)).toBe(true)
+    for (let tree = 0; tree < 3; tree++) expect(fenced.write([at(tree, '/f19')], 5n)).toBe(false)
   })
 
   test('is right to refuse what comes too late', () => {

@@ -38,7 +38,7 @@ export class Feed {
     this.timer = null
   }
 
-  /** What was done, at this moment. */
+  /** What was done, at a time up to which not everybody has told everything. */
   note(one: Happening): void {
     this.own.push(one)
   }
@@ -70,8 +70,8 @@ export class Feed {
     }
     const batch: Happening[] = []
     for (const worker of workers) worker.take(until, batch)
-    const late = this.own.findIndex(({ at }) => at > until)
-    batch.push(...this.own.splice(0, late === -1 ? this.own.length : late))
+    batch.push(...this.own.filter(({ at }) => at <= until))
+    this.own = this.own.filter(({ at }) => at > until)
     batch.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
     for (const one of batch) judgement.put(one)
     judgement.look(until, this.ending)

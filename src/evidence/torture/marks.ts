@@ -2,9 +2,9 @@
 // What happened, as it is judged and shown: marks of the record with names for numbers, and what was done to workers and to the server.
 import type { Mark, Roots } from '../oracle.ts'
 import type { FaultKind } from './fault-kinds.ts'
+import { placesOf } from './places.ts'
 import type { FaultManner } from './plan.ts'
 import { type RawMark, REFUSALS, type Refusal } from './record.ts'
-import { PLACES } from './requests.ts'
 
 interface OfRequest {
   readonly who: string
@@ -58,8 +58,8 @@ export function happening({ word, lease, at, token, deadline, read, write }: Raw
 }
 
 /** The keys of all places, by their numbers. */
-export function keysBelow(root: string): readonly string[] {
-  return PLACES.map((place) => root + place)
+export function keysBelow(root: string, trees: number): readonly string[] {
+  return placesOf(trees).map((place) => root + place)
 }
 
 function rootsOf(read: readonly number[], write: readonly number[], keys: readonly string[]): Roots {

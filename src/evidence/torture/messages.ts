@@ -16,6 +16,8 @@ export interface WorkerOrders {
   /** How many were in its place before it. */
   readonly life: number
   readonly workers: number
+  /** Copies of the tree. */
+  readonly trees: number
 }
 
 export interface Pace {

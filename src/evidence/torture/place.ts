@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where a run takes place: whatever a URL names, or a directory or server of its own that is gone afterwards; and by which way each worker goes there.
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RedisUrl } from '../../config/redis-url.ts'
 import { parseUrl } from '../../config/url.ts'
@@ -12,6 +11,7 @@ import type { LockSpace } from '../../lock-space.ts'
 import { type Opening, openSpace } from '../hands.ts'
 import { withParameter } from '../survey.ts'
 import type { FaultKind } from './fault-kinds.ts'
+import { makeOwnFolder } from './own-folder.ts'
 import { Passage, type Target } from './passage.ts'
 import { startRedisServer } from './redis-server.ts'
 import type { OwnServer } from './server.ts'
@@ -60,7 +60,8 @@ export function placeWith(opening: Opening): Place {
 }
 
 function ownDirectory(): Place {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-torture-'))
+  const folder = makeOwnFolder()
+  const directory = join(folder.path, 'locks')
   const members = join(directory, 'members')
   return {
     ...simple({ url: `file:${directory.replaceAll(/[%?#]/g, encodeURIComponent)}` }, WORKERS),
@@ -71,7 +72,7 @@ function ownDirectory(): Place {
       const files = existsSync(members) ? readdirSync(members) : []
       return files.slice(users).map((name) => `the file members/${name}`)
     },
-    close: async () => rmSync(directory, { recursive: true, force: true }),
+    close: async () => folder.remove(),
   }
 }
 

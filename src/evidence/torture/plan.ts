@@ -35,6 +35,8 @@ export interface PlanSettings {
   /** Requests that a process makes at once. */
   readonly tasks: number
   readonly kinds: readonly FaultKind[]
+  /** Copies of the tree. Default 1. */
+  readonly trees?: number
   /** What a lease lasts, or is taken to last. */
   readonly unitMs: number
 }
@@ -79,7 +81,7 @@ export function digestOf(settings: PlanSettings): string {
   const hash = createHash('sha256').update(JSON.stringify(planFaults(settings)))
   for (let worker = 0; worker < settings.processes; worker++) {
     for (let task = 0; task < settings.tasks; task++) {
-      const requests = new Requests(settings.seed, worker, 0, task, settings.unitMs)
+      const requests = new Requests(settings.seed, worker, 0, task, settings.unitMs, settings.trees)
       hash.update(JSON.stringify(Array.from({ length: STEPS_IN_DIGEST }, () => requests.next())))
     }
   }

@@ -26,8 +26,8 @@ type Answer = Exclude<FromWorker, 'gripped'>
 export interface Told {
   /** A request failed. */
   trouble(who: string, why: Refusal, inWords: string): void
-  /** The process ended, and nobody had told it to. */
-  died(who: string, inWords: string): void
+  /** The process ended, and nobody had told it to. @param at it was still there then, on the clock of marks. */
+  died(who: string, inWords: string, at: bigint): void
 }
 
 export class WorkerProcess {
@@ -35,6 +35,8 @@ export class WorkerProcess {
   who = ''
   /** It makes requests, or may make some. */
   active = false
+  /** It ended, and nobody had told it to. */
+  dead = false
   /** What its lock space counted when all its tasks had ended; null before. */
   done: { readonly held: number; readonly waiting: number } | null = null
   private readonly orders: Omit<WorkerOrders, 'life'>
@@ -163,6 +165,7 @@ export class WorkerProcess {
     this.ring.begin(bootNow())
     this.stderr = ''
     this.expected = false
+    this.dead = false
     const child = fork(fileURLToPath(new URL('./worker-program.js', import.meta.url)), [], {
       execArgv: [],
       serialization: 'advanced',
@@ -180,7 +183,11 @@ export class WorkerProcess {
         if (this.child !== child || this.expected) return
         const inWords = `ended by itself (${signal ?? code}): ${this.stderr.trim()}`
         this.answered?.({ refused: { code: null, message: `A worker ${inWords}` } })
-        if (this.active) this.told.died(this.who, inWords)
+        if (!this.active) return
+        const at = this.drain()!
+        this.active = false
+        this.dead = true
+        this.told.died(this.who, inWords, at)
       })
     })
     this.child = child

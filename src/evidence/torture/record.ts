@@ -6,7 +6,8 @@
 //     head: when its worker last wrote; marks written; marks read      a mark: word and lease; time; token; deadline; places
 import { closeSync } from 'node:fs'
 import { createSharedMemory, type MappedMemory, mapMemory } from '../../native/shared-memory.ts'
-import { MOST_ROOTS, PLACES } from './requests.ts'
+import { placesOf } from './places.ts'
+import { MOST_ROOTS } from './requests.ts'
 
 const WORDS = ['asked', 'queued', 'withdrawn', 'refused', 'granted', 'good', 'weakened', 'released', 'lost', 'wrote', 'shaken'] as const
 type Word = (typeof WORDS)[number]
@@ -14,9 +15,8 @@ type Word = (typeof WORDS)[number]
 export const REFUSALS = ['busy', 'timed out', 'aborted', 'unavailable', 'failed'] as const
 export type Refusal = (typeof REFUSALS)[number]
 
-const CELLS_BYTES = 4_096
 const MARKS = 16_384
-const MARK_NUMBERS = 5
+const MARK_NUMBERS = 6
 const HEAD_NUMBERS = 8
 const RING_NUMBERS = HEAD_NUMBERS + MARKS * MARK_NUMBERS
 const RING_BYTES = 8 * RING_NUMBERS
@@ -44,30 +44,33 @@ export class SharedRecord {
   /** To be given to workers. */
   readonly fd: number
   private readonly memory: MappedMemory
+  private readonly ringsFrom: number
+  private readonly cellCount: number
 
-  /** For so many workers. */
-  static create(workers: number): SharedRecord {
-    const size = CELLS_BYTES + workers * RING_BYTES
-    return new SharedRecord(createSharedMemory('holdfast-torture', size), size)
+  /** For so many workers and trees. */
+  static create(workers: number, trees: number): SharedRecord {
+    return new SharedRecord(createSharedMemory('holdfast-torture', cellsBytes(trees) + workers * RING_BYTES), workers, trees)
   }
 
   /** The record that this process was given. */
-  static open(fd: number, workers: number): SharedRecord {
-    return new SharedRecord(fd, CELLS_BYTES + workers * RING_BYTES)
+  static open(fd: number, workers: number, trees: number): SharedRecord {
+    return new SharedRecord(fd, workers, trees)
   }
 
-  private constructor(fd: number, size: number) {
+  private constructor(fd: number, workers: number, trees: number) {
     this.fd = fd
-    this.memory = mapMemory(fd, size)
+    this.cellCount = placesOf(trees).length
+    this.ringsFrom = cellsBytes(trees)
+    this.memory = mapMemory(fd, this.ringsFrom + workers * RING_BYTES)
   }
 
   /** One for each place. */
   get cells(): BigInt64Array {
-    return new BigInt64Array(this.memory.bytes, 0, PLACES.length)
+    return new BigInt64Array(this.memory.bytes, 0, this.cellCount)
   }
 
   ring(worker: number): Ring {
-    return new Ring(this.memory.bytes, CELLS_BYTES + worker * RING_BYTES)
+    return new Ring(this.memory.bytes, this.ringsFrom + worker * RING_BYTES)
   }
 
   /** Nobody uses it any more. */
@@ -83,12 +86,12 @@ const NO_ROOTS: Places = []
 export class Ring {
   private readonly numbers: BigInt64Array
   private readonly counts: Int32Array
-  private readonly bytes: Uint8Array
+  private readonly roots: Uint16Array
 
   constructor(memory: ArrayBuffer, offset: number) {
     this.numbers = new BigInt64Array(memory, offset, RING_NUMBERS)
     this.counts = new Int32Array(memory, offset, 2 * RING_NUMBERS)
-    this.bytes = new Uint8Array(memory, offset, RING_BYTES)
+    this.roots = new Uint16Array(memory, offset, 4 * RING_NUMBERS)
   }
 
   /** For a new worker: nothing was written, and nothing will be before this time. */
@@ -123,16 +126,16 @@ export class Ring {
     if (this.unread >= MARKS) throw new RangeError('The record is full.')
     const written = this.counts[WRITTEN]!
     const place = placeOf(written)
-    const { numbers, counts, bytes } = this
+    const { numbers, counts, roots } = this
     counts[2 * place] = WORDS.indexOf(word)
     counts[2 * place + 1] = lease
     numbers[place + 1] = at
     numbers[place + 2] = token
     numbers[place + 3] = deadline
-    const roots = 8 * (place + 4)
+    const first = 4 * (place + 4)
     for (let i = 0; i < MOST_ROOTS; i++) {
-      bytes[roots + i] = i < read.length ? read[i]! + 1 : 0
-      bytes[roots + MOST_ROOTS + i] = i < write.length ? write[i]! + 1 : 0
+      roots[first + i] = i < read.length ? read[i]! + 1 : 0
+      roots[first + MOST_ROOTS + i] = i < write.length ? write[i]! + 1 : 0
     }
     Atomics.store(counts, WRITTEN, written + 1)
     Atomics.store(numbers, ALIVE, at)
@@ -153,7 +156,7 @@ export class Ring {
 
   private mark(place: number): RawMark {
     const { numbers, counts } = this
-    const roots = 8 * (place + 4)
+    const roots = 4 * (place + 4)
     return {
       word: WORDS[counts[2 * place]!]!,
       lease: counts[2 * place + 1]!,
@@ -166,11 +169,16 @@ export class Ring {
   }
 
   private places(from: number): readonly number[] {
-    if (this.bytes[from] === 0) return NO_ROOTS
+    if (this.roots[from] === 0) return NO_ROOTS
     const list: number[] = []
-    for (let i = from; i < from + MOST_ROOTS && this.bytes[i] !== 0; i++) list.push(this.bytes[i]! - 1)
+    for (let i = from; i < from + MOST_ROOTS && this.roots[i] !== 0; i++) list.push(this.roots[i]! - 1)
     return list
   }
+}
+
+/** Room for the cells, in whole pages. */
+function cellsBytes(trees: number): number {
+  return Math.ceil((8 * placesOf(trees).length) / 4_096) * 4_096
 }
 
 /** Counts wrap around after 2^32, which is a multiple of the size of a ring. */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A redis-server of our own. It writes down every change before it answers, so that it knows what it knew when it is killed and started anew.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { makeOwnFolder } from './own-folder.ts'
 import { findProgram, freePort, OwnProcess } from './own-process.ts'
 import type { OwnServer } from './server.ts'
 import { say } from './words.ts'
@@ -23,10 +21,10 @@ const SETTINGS = [
 /** @throws LockError `LOCK_UNSUPPORTED` when none is installed. */
 export async function startRedisServer(): Promise<OwnServer> {
   const program = findProgram('redis-server', 'install it (apt install redis-server), or name a server, as in --on redis://HOST')
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-torture-redis-'))
+  const folder = makeOwnFolder()
   try {
     const port = await freePort()
-    const server = new OwnProcess([program, '--port', String(port), '--dir', folder, ...SETTINGS], folder, async () =>
+    const server = new OwnProcess([program, '--port', String(port), '--dir', folder.path, ...SETTINGS], folder.path, async () =>
       (await say(port, 'PING\r\nQUIT\r\n')).includes('+PONG'),
     )
     await server.start()
@@ -41,11 +39,11 @@ export async function startRedisServer(): Promise<OwnServer> {
       left: (users) => left(port, users),
       async stop() {
         await server.end('SIGKILL')
-        await rm(folder, { recursive: true, force: true })
+        folder.remove()
       },
     }
   } catch (error) {
-    await rm(folder, { recursive: true, force: true })
+    folder.remove()
     throw error
   }
 }

@@ -33,6 +33,8 @@ export interface TortureReport {
   readonly processes: number
   /** Requests that a process makes at once. */
   readonly tasks: number
+  /** Copies of the tree of places. */
+  readonly trees: number
   readonly leaseMs: number | null
   readonly grants: number
   readonly requests: Omit<Counts, 'lateRefused' | 'lateAccepted'>

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 // What is asked for: an endless list of random requests for each task, which depends on nothing but the seed.
 import { Dice } from './dice.ts'
+import { PLACES, placeIn, WHOLE } from './places.ts'
 
-/** Where requests lie below the root of the tree: flat, in the middle, and deep. */
-export const PLACES: readonly string[] = [
-  '',
-  ...Array.from({ length: 20 }, (_, i) => `/f${i}`),
-  ...['/m', '/m/1', '/m/2', '/m/3', '/m/1/x', '/m/1/y', '/m/2/x', '/m/2/y', '/m/3/x'],
-  ...['/d', '/d/2', '/d/2/3', '/d/2/3/4', '/d/2/3/4/5', '/d/2/3/4/5/6', '/d/2/3/4/5/6/7', '/d/2/3/4/5/6/7/8', '/d/2/3/4/5/6/7/9'],
-]
 const FLAT = places(/^\/f/)
 const DEEP = places(/^\/[md]/)
 const ALL_BUT_THE_ROOT = places(/^\//)
 const THE_ROOT = 0
+
+/** With several trees, a task stays in one for so many requests on an average, so that whoever waits there does not keep all others waiting. */
+const STAY = 200
+/** One of so many requests with several places has them in several trees; and of those for a whole tree, for all trees. */
+const APART = 40
+const ALL_OF_THEM = 40
 
 /** A request names so many places at most, to read and to write each. */
 export const MOST_ROOTS = 4
@@ -22,7 +22,7 @@ export type Manner = 'try' | 'time-out' | 'abort' | 'wait'
 
 /** One request, and what becomes of the lease that it gets. */
 export interface Step {
-  /** By their numbers in {@link PLACES}. */
+  /** By their numbers among all places. */
   readonly read: readonly number[]
   readonly write: readonly number[]
   readonly manner: Manner
@@ -36,17 +36,24 @@ export interface Step {
 /** The requests of one task. */
 export class Requests {
   private readonly dice: Dice
+  /** Which tree: with these the other dice fall as they do with one tree. */
+  private readonly treeDice: Dice
   private readonly unitMs: number
+  private readonly trees: number
+  private tree: number
 
   /** @param unitMs the time that a lease lasts, or what is taken for it: some are held for longer than that. */
-  constructor(seed: number, worker: number, life: number, task: number, unitMs: number) {
+  constructor(seed: number, worker: number, life: number, task: number, unitMs: number, trees = 1) {
     this.dice = new Dice(seed, 'requests', worker, life, task)
+    this.treeDice = new Dice(seed, 'trees', worker, life, task)
     this.unitMs = unitMs
+    this.trees = trees
+    this.tree = this.treeDice.below(trees)
   }
 
   next(): Step {
     const { dice } = this
-    const [read, write] = this.roots()
+    const [read, write] = this.trees === 1 ? this.roots() : this.amongTrees(this.roots())
     const manner = dice.next()
     return {
       read,
@@ -71,6 +78,16 @@ export class Requests {
     else if (shape < 0.995) for (let i = 1 + dice.below(4); i >= 0; i--) add(dice.one(ALL_BUT_THE_ROOT), 0.35)
     else add(THE_ROOT, 0.5)
     return [read, write]
+  }
+
+  private amongTrees([read, write]: readonly [readonly number[], readonly number[]]): [number[], number[]] {
+    const { treeDice, trees } = this
+    if (treeDice.below(STAY) === 0) this.tree = treeDice.below(trees)
+    const whole = read[0] === THE_ROOT || write[0] === THE_ROOT
+    if (whole && treeDice.below(ALL_OF_THEM) === 0) return [read.map(() => WHOLE), write.map(() => WHOLE)]
+    const apart = read.length + write.length > 1 && treeDice.below(APART) === 0
+    const chosen = (place: number): number => placeIn(apart ? treeDice.below(trees) : this.tree, place, trees)
+    return [read.map(chosen), write.map(chosen)]
   }
 
   private holdMs(): number {

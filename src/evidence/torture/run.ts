@@ -29,6 +29,8 @@ export interface TortureOptions {
   readonly processes?: number | undefined
   /** Requests that each process makes at once. Default 4. */
   readonly tasks?: number | undefined
+  /** Copies of the tree of places in which the requests lie. Default 1. */
+  readonly trees?: number | undefined
   /** How long requests are made. Default 20. */
   readonly seconds?: number | undefined
   /** Ends when there were so many grants, if that is before. */
@@ -91,6 +93,7 @@ class Run {
   private readonly seed: number
   private readonly options: TortureOptions
   private readonly processes: number
+  private readonly trees: number
   private readonly seconds: number
   private readonly record: SharedRecord
   private workers: WorkerProcess[] = []
@@ -104,12 +107,13 @@ class Run {
     this.seed = seed
     this.options = options
     this.processes = options.processes ?? 4
+    this.trees = options.trees ?? 1
     this.seconds = options.seconds ?? 20
-    this.record = SharedRecord.create(this.processes)
+    this.record = SharedRecord.create(this.processes, this.trees)
   }
 
   async carryOut(): Promise<TortureReport> {
-    const { place, seed, processes, seconds, options } = this
+    const { place, seed, processes, trees, seconds, options } = this
     checkFaults(options.faults ?? [], place.faults, place.inWords)
     this.progress('starting', 0, null)
     const root = await place.root()
@@ -119,7 +123,7 @@ class Run {
     const kinds = alone ? [] : (options.faults ?? place.faults)
     const unitMs = place.leaseMs ?? (facts.leaseMs === null ? NOMINAL_MS : (STEPS_MS.find((ms) => ms >= facts.leaseMs!) ?? facts.leaseMs))
     const plan: PlanSettings = {
-      ...{ seed, seconds, kinds, unitMs },
+      ...{ seed, seconds, kinds, unitMs, trees },
       processes: alone ? 1 : processes,
       tasks: (options.tasks ?? 4) * (alone ? processes : 1),
     }
@@ -150,7 +154,7 @@ class Run {
       prefer: facts.prefer,
       seed,
       plan: digestOf(plan),
-      ...{ processes: plan.processes, tasks: plan.tasks, leaseMs: facts.leaseMs },
+      ...{ processes: plan.processes, tasks: plan.tasks, trees, leaseMs: facts.leaseMs },
       ...ran,
       requests,
       lateWrites: { refused: lateRefused, accepted: lateAccepted },
@@ -171,13 +175,16 @@ class Run {
 
   /** Starts the workers. Where the locks are those of one thread, there is one of them, with the requests of all. */
   private async open(root: string): Promise<WorkerFacts> {
-    const keys = keysBelow(root)
+    const keys = keysBelow(root, this.trees)
     const hire = async (worker: number): Promise<WorkerProcess> => {
       const opening = await this.place.openingFor(worker)
-      const orders: Omit<WorkerOrders, 'life'> = { opening, root, seed: this.seed, worker, workers: this.processes }
+      const orders: Omit<WorkerOrders, 'life'> = { opening, root, seed: this.seed, worker, workers: this.processes, trees: this.trees }
       const hired = new WorkerProcess(orders, keys, this.record.ring(worker), this.record.fd, {
         trouble: (who, why, inWords) => this.troubled(who, why, inWords),
-        died: (who, inWords) => this.violated(`${who} ${inWords}`),
+        died: (who, inWords, at) => {
+          this.feed?.note({ word: 'gone', who, at })
+          this.violated(`${who} ${inWords}`)
+        },
       })
       this.workers.push(hired)
       return hired
@@ -232,6 +239,7 @@ class Run {
     const end = performance.now() + boundMs
     while (workers.some(({ active }) => active) && performance.now() < end && !feed.hopeless) await sleep(10)
     for (const worker of workers) {
+      if (worker.dead) continue
       if (worker.done === null) this.violated(`${worker.who} did not come to an end`, feed.hopeless)
       else if (worker.done.held + worker.done.waiting > 0)
         this.left(`the lock space of ${worker.who} still counts ${worker.done.held} held and ${worker.done.waiting} waiting`)

@@ -12,7 +12,7 @@ import { nodeOf } from '../hands.ts'
 import type { Fenced } from './fenced.ts'
 import type { Pulse } from './pulse.ts'
 import { REFUSALS, type Refusal, type Ring } from './record.ts'
-import { PLACES, type Requests, type Step } from './requests.ts'
+import type { Requests, Step } from './requests.ts'
 
 const LOOK_EVERY_MS = 15
 /** Engines say that a request waits also when no answer has come for 20 ms. Before that it is the answer: the request has its place in the line. */
@@ -48,14 +48,14 @@ export class Tasks {
   private gripped = false
   private stopping = false
 
-  /** @param trouble told of what should not have happened. */
-  constructor(locks: LockSpace, root: string, ring: Ring, fenced: Fenced, pulse: Pulse, trouble: Trouble) {
+  /** @param keys of all places. @param trouble told of what should not have happened. */
+  constructor(locks: LockSpace, keys: readonly string[], ring: Ring, fenced: Fenced, pulse: Pulse, trouble: Trouble) {
     this.locks = locks
     this.ring = ring
     this.fenced = fenced
     this.pulse = pulse
     this.trouble = trouble
-    this.nodes = PLACES.map((place) => nodeOf(root + place))
+    this.nodes = keys.map(nodeOf)
   }
 
   /** Resolves some time after {@link stop}, when each task has come to its end. */
@@ -207,8 +207,9 @@ export class Tasks {
   /** What was accepted in time is not worth a mark. */
   private write(lease: Lease, number: number, places: readonly number[]): void {
     if (places.length === 0) return
-    const at = bootNow()
     const accepted = this.fenced.write(places, lease.token)
+    // After the write: this process may have stood still before it, for longer than the lease, and nobody has told it yet.
+    const at = bootNow()
     if (!accepted || !lease.valid) this.ring.put('wrote', number, at, accepted ? 1n : 0n)
   }
 

@@ -5,6 +5,7 @@ import type { LockSpace } from '../../lock-space.ts'
 import { endWithParent } from '../../native/parent-death.ts'
 import { openSpace } from '../hands.ts'
 import { Fenced } from './fenced.ts'
+import { keysBelow } from './marks.ts'
 import { type FromWorker, type Pace, RECORD_FD, type ToWorker, type WorkerOrders } from './messages.ts'
 import { BEAT_EVERY_MS, Pulse } from './pulse.ts'
 import { SharedRecord } from './record.ts'
@@ -25,19 +26,26 @@ function post(message: FromWorker): void {
 
 async function open(told: WorkerOrders): Promise<void> {
   orders = told
-  const record = SharedRecord.open(RECORD_FD, told.workers)
+  const record = SharedRecord.open(RECORD_FD, told.workers, told.trees)
   locks = await openSpace(told.opening)
   pulse = new Pulse(locks, `${PULSES}/${told.worker}`)
   await pulse.open()
   const { name, supports, prefer } = locks.backend
-  tasks = new Tasks(locks, told.root, record.ring(told.worker), new Fenced(record.cells), pulse, (why, trouble) => post({ why, trouble }))
+  tasks = new Tasks(
+    locks,
+    keysBelow(told.root, told.trees),
+    record.ring(told.worker),
+    new Fenced(record.cells, told.trees),
+    pulse,
+    (why, trouble) => post({ why, trouble }),
+  )
   post({ opened: { backend: name, supports, prefer, leaseMs: pulse.leaseMs } })
 }
 
 async function go({ tasks: count, unitMs }: Pace): Promise<void> {
-  const { seed, worker, life } = orders
+  const { seed, worker, life, trees } = orders
   const beats = setInterval(() => tasks.beat(), BEAT_EVERY_MS)
-  await tasks.run(Array.from({ length: count }, (_, task) => new Requests(seed, worker, life, task, unitMs)))
+  await tasks.run(Array.from({ length: count }, (_, task) => new Requests(seed, worker, life, task, unitMs, trees)))
   clearInterval(beats)
   await pulse.close()
   // What is under way, such as the pulse taken anew, has had its turn.

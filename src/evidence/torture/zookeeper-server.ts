@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A ZooKeeper server of our own.
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { LockError } from '../../core/errors.ts'
+import { makeOwnFolder } from './own-folder.ts'
 import { findProgram, freePort, OwnProcess } from './own-process.ts'
 import type { OwnServer } from './server.ts'
 import { say } from './words.ts'
@@ -17,13 +17,13 @@ const JARS = '/usr/share/java'
 export async function startZooKeeperServer(): Promise<OwnServer> {
   const java = findProgram('java', ADVICE)
   const classes = classPath()
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-torture-zookeeper-'))
+  const folder = makeOwnFolder()
   try {
     const port = await freePort()
-    const file = join(folder, 'zoo.cfg')
-    await writeFile(file, lines({ ...SETTINGS, dataDir: join(folder, 'data'), clientPort: String(port) }))
+    const file = join(folder.path, 'zoo.cfg')
+    await writeFile(file, lines({ ...SETTINGS, dataDir: join(folder.path, 'data'), clientPort: String(port) }))
     const command = [java, ...OPTIONS, '-cp', classes, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', file]
-    const server = new OwnProcess(command, folder, async () => (await say(port, 'srvr')).includes('Mode: '))
+    const server = new OwnProcess(command, folder.path, async () => (await say(port, 'srvr')).includes('Mode: '))
     await server.start()
     return {
       port,
@@ -36,11 +36,11 @@ export async function startZooKeeperServer(): Promise<OwnServer> {
       left: (users) => left(port, users),
       async stop() {
         await server.end('SIGKILL')
-        await rm(folder, { recursive: true, force: true })
+        folder.remove()
       },
     }
   } catch (error) {
-    await rm(folder, { recursive: true, force: true })
+    folder.remove()
     throw error
   }
 }
