@@ -270,11 +270,12 @@ export class LockSpace implements AsyncDisposable {
 
   private waitFor(claims: Claims, options: LockOptions): Promise<Lease> {
     const request = new WaitingRequest(this.room, claims, options)
+    const since = events.acquire.hasSubscribers ? Date.now() : 0
     const lease = this.engine.acquire(claims, request)
     if (this.chain !== null) this.refuseToWaitForItself(claims, request)
-    if (!events.acquire.hasSubscribers) return lease
+    if (since === 0) return lease
     return lease.then((granted) => {
-      events.acquire.publish({ lease: granted, waitedMs: Date.now() - request.since })
+      events.acquire.publish({ lease: granted, waitedMs: Date.now() - since })
       return granted
     })
   }

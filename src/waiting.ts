@@ -8,6 +8,7 @@ import { type Linked, LinkedList } from './core/linked-list.ts'
 import { LongTimer } from './long-timer.ts'
 import { owner } from './owner.ts'
 import { describeRequest } from './refusals.ts'
+import { recently } from './turn-clock.ts'
 
 /** A wait longer than this is worth a process warning. */
 const LONG_WAIT_MS = 10_000
@@ -136,7 +137,7 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
   previous: WaitingRequest | null = null
   next: WaitingRequest | null = null
   warned = false
-  readonly since: number = Date.now()
+  readonly since: number = recently()
   readonly claims: Claims
   readonly patience: Patience
   readonly room: WaitingRoom

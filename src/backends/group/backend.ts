@@ -27,6 +27,7 @@ export class GroupBackend implements Backend, ChannelListener, Ending {
   private readonly outbox: Outbox
   private readonly admission: Admission
   private readonly home: Home | null
+  private readonly reader: Reader = new Reader()
   private readonly desk: Desk
   /** Made before this rank was admitted. */
   private readonly early = new Set<Request>()
@@ -93,7 +94,7 @@ export class GroupBackend implements Backend, ChannelListener, Ending {
   received(from: number, bytes: Uint8Array): void {
     try {
       this.outbox.begin()
-      const reader = new Reader(bytes)
+      const reader = this.reader.open(bytes)
       while (!reader.done) this.hear(from, reader.byte(), reader)
       this.outbox.flush()
     } catch (error) {

@@ -63,13 +63,22 @@ export class Writer {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads one message. Every method throws {@link Garbled} when it finds something else. */
+const NOTHING = new Uint8Array(0)
+
+/** Reads one message, and then the next. Every method throws {@link Garbled} when it finds something else. */
 export class Reader {
-  private readonly bytes: Uint8Array
+  private bytes: Uint8Array
   private at = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array = NOTHING) {
     this.bytes = bytes
+  }
+
+  /** From here on another message is read. */
+  open(bytes: Uint8Array): this {
+    this.bytes = bytes
+    this.at = 0
+    return this
   }
 
   get done(): boolean {

@@ -7,6 +7,7 @@ import type { Inspection } from '../../core/inspection.ts'
 import type { LeaseList } from '../../core/lease.ts'
 import { LinkedList } from '../../core/linked-list.ts'
 import { owner } from '../../owner.ts'
+import { recently } from '../../turn-clock.ts'
 import { Garbled, type Reader, type Writer } from './encoding.ts'
 import type { Outbox } from './outbox.ts'
 import { GroupLease, type Landlord, type Request } from './request.ts'
@@ -146,7 +147,7 @@ export class Guest implements Desk, Landlord<number> {
     const { seat, claims, name } = request
     this.open[seat] = null
     this.noLongerYoung(request)
-    const lease = new GroupLease<number>(this, seat, claims, name, token, Date.now())
+    const lease = new GroupLease<number>(this, seat, claims, name, token, recently())
     this.leases.add(lease)
     request.answer(lease)
   }

@@ -6,7 +6,7 @@ import { type Inspection, inspectionOf } from '../../core/inspection.ts'
 import type { Lease, LeaseList } from '../../core/lease.ts'
 import { LinkedList } from '../../core/linked-list.ts'
 import { type Footprint, LockTable } from '../../core/lock-table.ts'
-import { thisTurn } from '../../turn-clock.ts'
+import { recently, thisTurn } from '../../turn-clock.ts'
 import { Garbled, type Reader } from './encoding.ts'
 import { Entry, Party, shown } from './entry.ts'
 import type { Desk } from './guest.ts'
@@ -162,7 +162,7 @@ export class Home implements Desk, Landlord<Entry> {
   private asked(party: Party, tries: boolean, reader: Reader): void {
     const seat = reader.number()
     const footprint = this.footprintOf(party, reader)
-    const entry = new Entry(party, seat, null, footprint, reader.text() || undefined, Date.now())
+    const entry = new Entry(party, seat, null, footprint, reader.text() || undefined, recently())
     party.sit(entry)
     if (tries) {
       if (this.table.tryEnter(footprint)) this.grant(entry)
