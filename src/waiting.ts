@@ -8,7 +8,6 @@ import { type Linked, LinkedList } from './core/linked-list.ts'
 import { LongTimer } from './long-timer.ts'
 import { owner } from './owner.ts'
 import { describeRequest } from './refusals.ts'
-import { recently } from './turn-clock.ts'
 
 /** A wait longer than this is worth a process warning. */
 const LONG_WAIT_MS = 10_000
@@ -137,13 +136,12 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
   previous: WaitingRequest | null = null
   next: WaitingRequest | null = null
   warned = false
-  readonly since: number = recently()
   readonly claims: Claims
   readonly patience: Patience
   readonly room: WaitingRoom
   private readonly number: number = ++requests
   private giveUp: ((reason: unknown) => void) | null = null
-  private began = false
+  private beganAt = 0
   private ended = false
   private timer: LongTimer | null = null
 
@@ -157,6 +155,11 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
     return this.patience.name
   }
 
+  /** When it began to wait. Most requests do not, and need not read the clock. */
+  get since(): number {
+    return this.beganAt === 0 ? Date.now() : this.beganAt
+  }
+
   get id(): string {
     const { pid, thread, host } = owner()
     return `${host}.${pid}.${thread}.${this.number}`
@@ -164,8 +167,8 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
 
   begin(giveUp: (reason: unknown) => void): void {
     this.giveUp = giveUp
-    if (this.began) return
-    this.began = true
+    if (this.beganAt !== 0) return
+    this.beganAt = Date.now()
     this.room.enter(this)
     const { signal, timeout } = this.patience
     if (signal !== undefined) {
@@ -182,7 +185,7 @@ export class WaitingRequest implements Wait, Linked<WaitingRequest> {
 
   end(): void {
     this.giveUp = null
-    if (!this.began || this.ended) return
+    if (this.beganAt === 0 || this.ended) return
     this.ended = true
     this.room.leave(this)
     if (this.patience.signal !== undefined) unlisten(this.patience.signal, this)
