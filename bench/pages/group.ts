@@ -7,7 +7,7 @@ const TRANSPORTS = ['threads', 'processes', 'mpich', 'openmpi']
 
 export const groupPage: Page = {
   about: [
-    'Four ranks, started in turn as threads, as processes, by `mpiexec.mpich` and by `mpiexec.openmpi`, in a network namespace of their own under MPI. A ping is four bytes to the rank that keeps the locks and back, by the same communicator and in turn with the locks. The figures without the name of a transport are those of the worst one.',
+    'Four ranks, started in turn as threads, as processes, by `mpiexec.mpich` and by `mpiexec.openmpi`, in a network namespace of their own under MPI, five times each: the figures are medians of these. A ping is four bytes to the rank that keeps the locks and back, by the same communicator and in turn with the locks. The figures without the name of a transport are those of the worst one.',
   ],
   figures: {
     remote_write_vs_ping:

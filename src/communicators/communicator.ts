@@ -60,6 +60,8 @@ export interface Communicator {
    * what is served here. Idempotent, never rejects.
    */
   leave(): Promise<void>
+  /** Calls `task` once, soon after the promises of this turn of the event loop have run. Left out where `process.nextTick` is as good. */
+  soon?(task: () => void): void
   /** Ends the group on every rank, with a message that people can read: under MPI every process ends, elsewhere the others hear `over`. */
   abort(why: string): void
 }

@@ -43,7 +43,7 @@ export class GroupBackend implements Backend, ChannelListener, Ending {
     this.prefer = terms.prefer
     this.supports = supportedBy(communicator)
     this.alive = new Alive(communicator)
-    this.outbox = new Outbox(communicator.openChannel(this))
+    this.outbox = new Outbox(communicator.openChannel(this), communicator.soon?.bind(communicator) ?? process.nextTick)
     const { outbox, leases, name } = this
     this.home = terms.home === rank ? new Home({ name, writersFirst: terms.prefer === 'writers', outbox, leases }) : null
     this.desk = this.home ?? new Guest(rank, terms.home, outbox, leases)

@@ -5,6 +5,7 @@ import { Writer } from './encoding.ts'
 
 export class Outbox {
   private readonly channel: Channel
+  private readonly soon: (task: () => void) => void
   private readonly drafts: Writer[] = []
   /** Those for whom there is something to send. */
   private readonly addressees: number[] = []
@@ -13,8 +14,10 @@ export class Outbox {
   private hasHurried = false
   private shut = false
 
-  constructor(channel: Channel) {
+  /** @param soon calls its argument when the promises of this turn have run. */
+  constructor(channel: Channel, soon: (task: () => void) => void) {
     this.channel = channel
+    this.soon = soon
   }
 
   /** Where the next sentence to this rank is written. It is sent when this turn's promises have run, or, in the middle of a message that is being heard, by {@link flush}. */
@@ -24,8 +27,8 @@ export class Outbox {
     if (draft.length === 0) this.addressees.push(rank)
     if (!this.scheduled && !this.answering) {
       this.scheduled = true
-      // Behind the microtasks, in which the next request often follows the release of the last.
-      process.nextTick(this.flushLater)
+      // Behind the promises of this turn, in which the next request often follows the release of the last.
+      this.soon(this.flushLater)
     }
     return draft
   }

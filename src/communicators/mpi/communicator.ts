@@ -94,6 +94,10 @@ export class MpiCommunicator implements Communicator {
     return this.pump.hold()
   }
 
+  soon(task: () => void): void {
+    this.pump.soon(task)
+  }
+
   leave(): Promise<void> {
     if (this.leaving === null) {
       let resolve = (): void => {}
