@@ -15,6 +15,6 @@ test('The lock file example works one terminal after the other, and waits no lon
   expect(await python('flock').take(path, 'write')).toBe(false)
   const { stdout } = await granted.ended
   expect(stdout).toBe(`Asking for the lock on ${path}, for 1.5 s at most\n  granted. Working for 1.5 s\n  given back\n`)
-  // The other began to wait a little earlier or later: it gets the lock at the end of its patience, or just not.
-  expect((await other.ended).stdout).toMatch(/given back|not granted: .*process \d+/)
+  // The other began to wait a little earlier or later: it gets the lock at the end of its patience, or just not; then nobody may be there any more to be named.
+  expect((await other.ended).stdout).toMatch(/given back|not granted: /)
 })

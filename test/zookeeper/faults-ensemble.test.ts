@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Servers of an ensemble die, stand still and come back, and sessions move between them.
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { isPending } from '../support/pending.ts'
 import { freshSeed, generator } from '../support/random.ts'
 import { patience, scaled } from '../support/scale.ts'
@@ -17,6 +17,13 @@ const WAIT = { timeout: 40_000 }
 let ensemble: ZooKeeperEnsemble
 beforeAll(async () => {
   ensemble = await startEnsemble(3, { observers: 1 })
+}, patience(40_000))
+// What one test leaves down is up for the next.
+afterEach(async () => {
+  for (const server of ensemble.servers) {
+    server.resume()
+    if (!server.running) await server.restart()
+  }
 }, patience(40_000))
 afterAll(() => ensemble.stop())
 
@@ -63,19 +70,19 @@ describe('In an ensemble', () => {
     'a session moves on when its server is killed, and again when the next one stands still',
     async () => {
       const root = aRoot()
-      const one = await openSpace(ensemble.addresses, { root, lease: LONG_MS / 2 })
+      const one = await openSpace(ensemble.addresses, { root, lease: LONG_MS })
       const lease = await one.write('/a')
       const first = await serverOf(root)
       await first.kill()
-      await becomes(lease, 'suspended')
-      await becomes(lease, 'held', aWait)
-      await ensemble.leader()
-      const second = await serverOf(root)
-      await second.pause()
-      await becomes(lease, 'suspended')
-      second.resume()
+      await becomes(lease, 'suspended', aWait)
       await becomes(lease, 'held', aWait)
       await first.restart()
+      await ensemble.ready()
+      const second = await serverOf(root)
+      await second.pause()
+      await becomes(lease, 'suspended', aWait)
+      await becomes(lease, 'held', aWait)
+      second.resume()
       await ensemble.ready()
       await lease.downgrade()
       const other = await openSpace(ensemble.addresses, { root })
