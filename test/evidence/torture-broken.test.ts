@@ -23,17 +23,21 @@ async function tortured(argument: Argument, options: Torture.TortureOptions): Pr
   return { report, drawing: report.timeline === null ? null : readFileSync(report.timeline, 'utf8') }
 }
 
+/** Which judge finds it, and in which words; of several, whichever has what it needs first: the run ends there. */
 type Expected = Readonly<Partial<Record<PromiseName, RegExp>>>
 
+/** Whoever is in beside another has the larger token, and the other's writes are refused. */
+const BESIDE: Expected = { exclusion: /ms before the end of p\d lease \d+/, fence: /was good, and its write was refused/ }
+
 function found({ report, drawing }: Tortured, expected: Expected): void {
-  for (const [promise, text] of Object.entries(expected))
-    expect(report.promises.find((one) => one.promise === promise)).toMatchObject({ outcome: 'failed', found: expect.stringMatching(text) })
+  const finders = report.promises.filter(({ promise, outcome, found }) => outcome === 'failed' && expected[promise]?.test(found))
+  expect(finders, JSON.stringify(report.promises)).not.toEqual([])
   expect(report).toMatchObject({ verdict: 'failed', sentence: expect.stringMatching(/^Broken: /) })
   expect(drawing).toMatch(/^<svg xmlns.*seed 1: /s)
 }
 
 test.each<[MemoryFault, Expected]>([
-  ['lets somebody in beside', { exclusion: /ms before the end of p1 lease \d+/ }],
+  ['lets somebody in beside', BESIDE],
   ['takes a token again', { tokens: /which is not smaller/ }],
   ['forgets to wake somebody', { waiting: /waits, and nobody is let in any more/ }],
   ['serves in any order', { order: /was let in before p1 request \d+ .*which had its place/ }],
@@ -46,14 +50,14 @@ test.each<[MemoryFault, Expected]>([
 })
 
 test.each<[MemoryFault, Expected]>([
-  ['lets somebody in beside', { exclusion: /ms before the end of p1 lease \d+/ }],
+  ['lets somebody in beside', BESIDE],
   ['serves in any order', { order: /was let in before p1 request \d+ .*which had its place/ }],
 ])('an engine that %s is found out in several trees, too', async (memory, expected) => {
   found(await tortured({ memory }, { seconds: 5, trees: 8, tasks: 8 }), expected)
 })
 
 test.each<[FileFault, Torture.TortureOptions, Expected]>([
-  ['apart', { faults: [] }, { exclusion: /before the end of p\d lease/ }],
+  ['apart', { faults: [] }, BESIDE],
   ['the dead keep', { faults: ['kill'] }, { waiting: /nobody is let in any more|has waited for/ }],
 ])(
   'processes with the fault “%s” are found out',

@@ -61,6 +61,8 @@ export class Worker {
   async finish(): Promise<boolean> {
     await this.replacing
     const timer = setTimeout(() => this.signal('SIGKILL'), LAST_MS)
+    // One that has only just been started does not listen yet.
+    await this.opened
     await this.ended(() => this.signal('SIGTERM'))
     clearTimeout(timer)
     return this.child.exitCode === 0
