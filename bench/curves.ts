@@ -120,7 +120,7 @@ async function onRedis(effort: Effort, timings: Timings): Promise<void> {
     const space = await lockSpace(clients, 'node-redis', 'depths')
     await time(atDepths('redis', space), effort, timings)
     await space.close()
-    clients.close()
+    await clients.close()
   } finally {
     await server.stop()
   }

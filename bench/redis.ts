@@ -47,7 +47,7 @@ export const redis: Suite = {
       try {
         return await measure(server.port, clients, smoke)
       } finally {
-        clients.close()
+        await clients.close()
       }
     } finally {
       await server.stop()
