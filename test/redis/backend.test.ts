@@ -67,7 +67,8 @@ describe.each(LIBRARIES)('With the client library %s', (library) => {
     for (const locks of [one, two]) await (await locks.write('/a')).release()
     const first = await one.write('/a')
     const waiting = [two.write('/a'), two.write('/a')]
-    while ((await one.inspect()).waiters.length < 2);
+    // In the line, and told so.
+    while ((await one.inspect()).waiters.length < 2 || two.waiting < 2);
     await commands()
     await first.release()
     const [second, third] = waiting as [Promise<Lease>, Promise<Lease>]
